@@ -1,0 +1,60 @@
+/** @file
+ * The POP3 server session as a value (see session.h): RFC 1939, 2449, 2595, 3206, 5034, 6856, 8314.
+ */
+#ifndef LETTERMILL_POP3_H
+#define LETTERMILL_POP3_H
+
+#include "session.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Settings shared by sessions; borrowed as long as any of them lives. */
+struct lm_pop3_server_params {
+	uint32_t size;              /**< sizeof(struct lm_pop3_server_params) */
+	const char *hostname;       /**< in the greeting */
+	const char *implementation; /**< CAPA IMPLEMENTATION; NULL: "Lettermill" and the version */
+	const char *language;       /**< "en" or "nl"; NULL: "en" */
+	uint64_t decides; /**< set of LM_EVENT_BIT: which events to emit as decisions. Those left
+	                     out take the table's default at once, without an event */
+	const char *mechanisms;  /**< SASL mechanisms to offer, separated by spaces; NULL: none */
+	bool tls;                /**< STLS is possible */
+	bool plain_login;        /**< USER/PASS, PLAIN, LOGIN allowed without TLS */
+	bool require_tls;        /**< no login of any kind without TLS */
+	bool apop;               /**< APOP is offered (needs a stamp) */
+	int login_delay;         /**< CAPA LOGIN-DELAY, seconds */
+	int expire;              /**< CAPA EXPIRE, days; -1: NEVER */
+	lm_time_ms idle_timeout; /**< RFC 1939 3: at least 10 minutes in production */
+	lm_time_ms command_timeout; /**< from the first octet of a command line to its end: stops
+	                               slow octets */
+	unsigned max_errors; /**< bad commands until the session is ended with a last word; 10 */
+	size_t max_line;     /**< RFC 2449 4: 255 */
+};
+
+/** Fill in defaults. */
+LM_API void lm_pop3_server_params_init(struct lm_pop3_server_params *params);
+
+/** Who is at the other end; all borrowed until the call returns but `stamp` and `client_id`. */
+struct lm_pop3_server_peer {
+	uint64_t id;
+	const char *peer_address;
+	uint16_t peer_port;
+	const char *local_address;
+	uint16_t local_port;
+	const char *stamp; /**< APOP: unpredictable and unique, letters, digits, dots and hyphens
+	                      only, without
+	                        "<>" and "@host"; copied. NULL: no stamp in the greeting */
+};
+
+/** Make a session; free with lm_session_free. Greets after LM_EVENT_CONNECT was answered (or at
+ * once). For implicit TLS call lm_session_tls_up before the first event is pulled. Errors:
+ * LM_E_NOMEM. */
+LM_API LM_MUST int lm_pop3_server_new(const struct lm_pop3_server_params *params,
+                                      const struct lm_pop3_server_peer *peer, lm_time_ms now,
+                                      struct lm_session **out_session);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,68 @@
+/** @file
+ * The SMTP, submission and LMTP server session as a value (see session.h): RFC 5321, 6409, 2033 and
+ * extensions.
+ */
+#ifndef LETTERMILL_SMTP_H
+#define LETTERMILL_SMTP_H
+
+#include "session.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What becomes of a message with a CR or LF that stands alone (docs/octets.md). */
+enum lm_bare_policy {
+	LM_BARE_REFUSE, /**< read to its true end, then 550 5.6.11 */
+	LM_BARE_KEEP,   /**< accepted octet for octet */
+};
+
+/** Settings shared by sessions; borrowed as long as any of them lives. */
+struct lm_smtp_server_params {
+	uint32_t size;             /**< sizeof(struct lm_smtp_server_params) */
+	enum lm_protocol protocol; /**< LM_SMTP, LM_SUBMISSION or LM_LMTP */
+	const char *hostname;      /**< in the greeting and EHLO */
+	uint64_t decides; /**< set of LM_EVENT_BIT to emit as decisions; the rest takes the table's
+	                     default */
+	const char *mechanisms; /**< SASL mechanisms to offer, separated by spaces; NULL: no AUTH */
+	bool tls;               /**< STARTTLS is possible */
+	bool plain_login;       /**< PLAIN, LOGIN allowed without TLS */
+	bool require_tls;       /**< 530 5.7.0 to MAIL and AUTH without TLS */
+	bool require_auth; /**< 530 5.7.0 to MAIL before AUTH (RFC 6409; always on for LM_SUBMISSION
+	                      by default) */
+	uint64_t max_message_size; /**< octets un-stuffed; 0: no limit. Announced as SIZE, enforced
+	                              while receiving */
+	unsigned max_recipients; /**< a transaction; at least 100 (RFC 5321 4.5.3.1.8); announced by
+	                            LIMITS */
+	enum lm_bare_policy bare;
+	bool early_talkers; /**< false: input before the greeting is refused with 554 and closed */
+	lm_time_ms idle_timeout;    /**< between commands; RFC 5321 4.5.3.2.7: 5 minutes */
+	lm_time_ms command_timeout; /**< from the first octet of a command line to its end */
+	uint32_t min_rate;   /**< octets a second a message must come with, over a minute; 0: any */
+	unsigned max_errors; /**< bad commands until 421; 10 */
+	size_t max_line;     /**< command line with CRLF; AUTH lines may have 12288 (RFC 4954) */
+};
+
+LM_API void lm_smtp_server_params_init(struct lm_smtp_server_params *params,
+                                       enum lm_protocol protocol);
+
+struct lm_smtp_server_peer {
+	uint64_t id;
+	const char *peer_address;
+	uint16_t peer_port;
+	const char *local_address;
+	uint16_t local_port;
+	bool xclient; /**< a listed peer: XCLIENT is offered and believed */
+};
+
+/** Make a session; free with lm_session_free. Greets after LM_EVENT_CONNECT was answered (or at
+ * once). For implicit TLS call lm_session_tls_up before the first event is pulled. Errors:
+ * LM_E_NOMEM. */
+LM_API LM_MUST int lm_smtp_server_new(const struct lm_smtp_server_params *params,
+                                      const struct lm_smtp_server_peer *peer, lm_time_ms now,
+                                      struct lm_session **out_session);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,62 @@
+/** @file
+ * The pump between one transport and one session; knows neither protocol.
+ *
+ * The link owns both, reads into its worker's shared buffer, feeds, pulls events for its owner,
+ * writes each batch of output in one go, keeps the session's deadline on the loop, does the
+ * STARTTLS switch, and closes. Octets that came with STLS/STARTTLS end the connection before the
+ * handshake. It never calls the owner from inside a call of the owner.
+ */
+#ifndef LM_LINK_LINK_H
+#define LM_LINK_LINK_H
+
+#include "net/transport.h"
+
+#include <lettermill/session.h>
+
+struct lm_link;
+
+struct lm_link_owner {
+	/** An event was pulled. A decision must be answered with lm_link_answer, now or later. */
+	void (*event)(void *ctx, const struct lm_event *event);
+	/** The session wants the TLS handshake: the context to use (borrowed until return; the link
+	 * refs it), or NULL to close. */
+	struct lm_tls_context *(*tls)(void *ctx);
+	/** The link is over: LM_EVENT_DISCONNECT went through `event` before. Free the link here or
+	 * later. `error`: 0 orderly. */
+	void (*closed)(void *ctx, int error);
+};
+
+struct lm_link_stats {
+	uint64_t octets_in, octets_out;
+};
+
+struct lm_link_params {
+	struct lm_loop *loop;
+	struct lm_transport *transport; /**< owned by the link from now on */
+	struct lm_session *session;     /**< owned by the link from now on */
+	bool tls_first; /**< the transport is TLS already (implicit): wait for its handshake, then
+	                   tls_up */
+	lm_time_ms handshake_timeout;
+	lm_time_ms write_timeout; /**< unsent output that makes no progress for so long aborts */
+	const struct lm_link_owner *owner;
+	void *ctx;
+};
+
+/** Start pumping (from the loop, not inside the call). On error both are freed. */
+LM_MUST int lm_link_new(const struct lm_link_params *params, struct lm_link **out_link);
+/** Close at once if still open (without calling the owner) and free. Not from inside `event`. */
+void lm_link_free(struct lm_link *link);
+
+/** Answer a decision, from inside `event` or later. A source in the reply is read by the link while
+ * the session wants body. Result as lm_session_answer. */
+int lm_link_answer(struct lm_link *link, uint32_t event_id, const struct lm_reply *reply);
+
+/** End as soon as no transaction is open. */
+void lm_link_drain(struct lm_link *link);
+/** End now: `closed` follows from the loop. */
+void lm_link_abort(struct lm_link *link);
+
+struct lm_session *lm_link_session(struct lm_link *link);
+struct lm_link_stats lm_link_stats(const struct lm_link *link);
+
+#endif

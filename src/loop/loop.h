@@ -1,0 +1,95 @@
+/** @file
+ * Waiting: one loop a thread, descriptors, timers, tasks from other threads, and a pool for work
+ * that blocks. A thin face over libuv. Objects are embedded in their owner: to wait allocates
+ * nothing.
+ *
+ * Threads: an object belongs to its loop's thread, but for lm_loop_post, lm_loop_stop,
+ * lm_op_complete and lm_pool_submit.
+ */
+#ifndef LM_LOOP_LOOP_H
+#define LM_LOOP_LOOP_H
+
+#include "base/mem.h"
+
+struct lm_loop;
+
+LM_MUST int lm_loop_new(struct lm_loop **out_loop);
+/** Every watch must be closed and every timer disarmed before. NULL is allowed. */
+void lm_loop_free(struct lm_loop *loop);
+/** Run on this thread until lm_loop_stop; tasks posted before the stop are still run. */
+void lm_loop_run(struct lm_loop *loop);
+void lm_loop_stop(struct lm_loop *loop);
+/** The loop's idea of now, refreshed each time it wakes. */
+lm_time_ms lm_loop_now(const struct lm_loop *loop);
+/** The calling thread is the one in lm_loop_run. */
+bool lm_loop_is_own(const struct lm_loop *loop);
+/** The uv_loop_t, for those who must (signals in cli). */
+void *lm_loop_uv(struct lm_loop *loop);
+
+/** Something to do on a loop; embedded, may be posted again from its own run. */
+struct lm_task {
+	void (*run)(struct lm_task *task);
+	struct lm_task *next; /* the loop's */
+};
+
+/**
+ * Run `task` once on the loop, in the order posted, never inside this call; from the loop's own
+ * thread it costs no system call and runs when the current callback has returned, before the loop
+ * waits. Threads: any.
+ */
+void lm_loop_post(struct lm_loop *loop, struct lm_task *task);
+
+/** A timer, precise to about 10 ms; thousands are cheap. Zeroed with `fire` set it is disarmed. */
+struct lm_timer {
+	void (*fire)(struct lm_timer *timer);
+	lm_time_ms at;
+	struct lm_timer *prev, *next; /* the loop's */
+	size_t index;                 /* the loop's */
+	bool armed;
+};
+
+/** (Re)arm for `at`; LM_NEVER disarms. */
+void lm_timer_arm(struct lm_loop *loop, struct lm_timer *timer, lm_time_ms at);
+void lm_timer_disarm(struct lm_loop *loop, struct lm_timer *timer);
+
+enum lm_io { LM_IO_READ = 1, LM_IO_WRITE = 2 };
+
+/** Readiness of a descriptor. */
+struct lm_watch;
+/** Watch `fd` (non-blocking). `ready` gets the set of enum lm_io that is ready; a hang-up counts as
+ * both. Does not own the descriptor. */
+LM_MUST int lm_watch_new(struct lm_loop *loop, int fd, void (*ready)(void *ctx, unsigned io),
+                         void *ctx, struct lm_watch **out_watch);
+/** Change what is waited for (0: nothing). Cheap when unchanged. */
+void lm_watch_want(struct lm_watch *watch, unsigned io);
+/** Stop and free; `ready` is not called any more. The descriptor may be closed at once. Safe inside
+ * `ready`. */
+void lm_watch_free(struct lm_watch *watch);
+
+/**
+ * An operation that completes exactly once, later, on its loop. Embedded in a typed operation. The
+ * starter sets `loop` and `done`; whoever carries it out calls lm_op_complete, from any thread.
+ */
+struct lm_op {
+	struct lm_task task;
+	struct lm_loop *loop;
+	void (*done)(struct lm_op *op);
+	int result; /**< 0 or a negative enum lm_err */
+};
+void lm_op_complete(struct lm_op *op, int result);
+
+/** Threads for work that blocks (password hashes, account files). */
+struct lm_pool;
+struct lm_job {
+	void (*work)(struct lm_job *job); /**< on a pool thread */
+	struct lm_op op;                  /**< completed with `result` behind work */
+	int result;
+	struct lm_job *next;
+};
+LM_MUST int lm_pool_new(unsigned threads, size_t max_queue, struct lm_pool **out_pool);
+/** Finishes what is queued. */
+void lm_pool_free(struct lm_pool *pool);
+/** LM_E_LIMIT when the queue is full: the job was not taken. Threads: any. */
+LM_MUST int lm_pool_submit(struct lm_pool *pool, struct lm_job *job);
+
+#endif

@@ -1,0 +1,57 @@
+/** @file
+ * Addresses and listening sockets.
+ */
+#ifndef LM_NET_LISTENER_H
+#define LM_NET_LISTENER_H
+
+#include "loop/loop.h"
+
+struct lm_address {
+	char text[112]; /**< "127.0.0.1", "::1", or a socket path */
+	uint16_t port;
+	bool is_unix;
+};
+
+/** "[ADDR:]PORT", "[v6]:PORT", "*:PORT", "/path" or "unix:/path"; without ADDR it is 127.0.0.1.
+ * Numbers only, no names. LM_E_CONFIG. */
+LM_MUST int lm_address_parse(const char *text, struct lm_address *out_address,
+                             struct lm_error *out_error);
+/** "127.0.0.1:25", "[::1]:25", "/path". `out` has room for 128. */
+void lm_address_format(const struct lm_address *address, char *out);
+
+/**
+ * Bind and listen, backlog 4096, SO_REUSEPORT so that each worker has its own. Port 0: a free one,
+ * written back to *address. A stale Unix socket (nobody answers) is replaced; a live one, or any
+ * other file, is LM_E_EXISTS.
+ */
+LM_MUST int lm_listen(struct lm_address *address, int *out_fd, struct lm_error *out_error);
+
+struct lm_listener;
+struct lm_accepted {
+	int fd; /**< non-blocking, close-on-exec; the callee owns it */
+	char peer[64], local[64];
+	uint16_t peer_port, local_port;
+};
+/**
+ * Accept in batches on a listening descriptor (owned from now on). Out of descriptors (EMFILE,
+ * ENFILE) it drops what waits, says so through `accepted` with fd -1, pauses 100 ms and goes on:
+ * never a spinning loop.
+ */
+LM_MUST int lm_listener_new(struct lm_loop *loop, int fd,
+                            void (*accepted)(void *ctx, const struct lm_accepted *), void *ctx,
+                            struct lm_listener **out_listener);
+/** Accept no more; closes the descriptor. */
+void lm_listener_free(struct lm_listener *listener);
+
+/** PROXY protocol v1 and v2, a sans-IO parser: 1 parsed (*out_taken octets, *out_peer filled;
+ * `local` true for LOCAL/UNKNOWN: keep the socket's own addresses), 0 more needed, LM_E_PROTO.
+ * Never more than 536 octets are asked for. */
+struct lm_proxy_info {
+	bool local;
+	char peer[64], dest[64];
+	uint16_t peer_port, dest_port;
+	bool tls;
+};
+int lm_proxy_parse(struct lm_bytes in, size_t *out_taken, struct lm_proxy_info *out_info);
+
+#endif

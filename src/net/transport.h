@@ -1,0 +1,66 @@
+/** @file
+ * Transports: octets in and out of something that waits: a socket, TLS over it, or one end of a
+ * pair in memory.
+ */
+#ifndef LM_NET_TRANSPORT_H
+#define LM_NET_TRANSPORT_H
+
+#include "loop/loop.h"
+
+#include <lettermill/event.h>
+
+struct lm_transport;
+
+/**
+ * All calls return at once. `changed` (set by the owner) is called from the loop, never from inside
+ * a call, when read or write is worth another try after LM_E_AGAIN.
+ */
+struct lm_transport_ops {
+	const char *name;
+	/** Octets into buf: 0 with *out_len > 0; LM_E_AGAIN; LM_E_CLOSED for an orderly end;
+	 * LM_E_IO, LM_E_TLS. */
+	int (*read)(struct lm_transport *, uint8_t *buf, size_t cap, size_t *out_len);
+	/** Octets out: 0 with *out_len > 0 (maybe short); LM_E_AGAIN; LM_E_CLOSED; LM_E_IO,
+	 * LM_E_TLS. */
+	int (*write)(struct lm_transport *, struct lm_bytes octets, size_t *out_len);
+	/** Say what to wait for: set of enum lm_io. Reading off is back-pressure. */
+	void (*want)(struct lm_transport *, unsigned io);
+	/** No more will be written: close_notify, FIN. */
+	void (*shutdown)(struct lm_transport *);
+	/** The TLS state, NULL in the plain. Lives as long as the transport. */
+	const struct lm_tls_info *(*tls)(const struct lm_transport *);
+	/** Close and free; with `abort` a reset instead of an orderly end where the medium has one.
+	 * `changed` is not called any more. */
+	void (*free)(struct lm_transport *, bool abort);
+};
+
+struct lm_transport {
+	const struct lm_transport_ops *ops;
+	void (*changed)(void *ctx, unsigned io);
+	void *ctx;
+};
+
+/** Over a connected, non-blocking socket, which it owns from now on (also on error). TCP_NODELAY is
+ * set. */
+LM_MUST int lm_transport_socket(struct lm_loop *loop, int fd, struct lm_transport **out_transport);
+
+/** Two ends in memory; each end's `changed` runs from the loop. `capacity`: octets under way a
+ * direction. */
+LM_MUST int lm_transport_pair(struct lm_loop *loop, size_t capacity, struct lm_transport **out_a,
+                              struct lm_transport **out_b);
+
+struct lm_tls_context;
+
+/**
+ * TLS over another transport, which it owns from now on (also on error). `server` says which side;
+ * `server_name` (client) is sent as SNI and checked against the certificate. The handshake goes on
+ * by itself inside read and write, which say LM_E_AGAIN until it is done; lm_transport_tls_done
+ * tells. A TLS transport keeps no buffers while it waits.
+ */
+LM_MUST int lm_transport_tls(struct lm_loop *loop, struct lm_transport *below,
+                             struct lm_tls_context *context, bool server, const char *server_name,
+                             struct lm_transport **out_transport);
+/** 1: handshake done. 0: not yet. Negative: failed; *out_error (may be NULL) says why in words. */
+int lm_transport_tls_done(struct lm_transport *tls, struct lm_error *out_error);
+
+#endif

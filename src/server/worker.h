@@ -1,0 +1,16 @@
+/** @file
+ * What handlers of this library may ask of their worker (struct lm_worker is the server's own).
+ */
+#ifndef LM_SERVER_WORKER_H
+#define LM_SERVER_WORKER_H
+
+#include "loop/loop.h"
+
+#include <lettermill/handler.h>
+
+/** The worker's loop. Threads: the worker's. */
+struct lm_loop *lm_worker_loop(struct lm_worker *worker);
+/** Its number, from 0. */
+unsigned lm_worker_index(const struct lm_worker *worker);
+
+#endif
