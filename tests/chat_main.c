@@ -1,0 +1,64 @@
+/* Finds the transcripts and runs each dialogue as a cmocka test. */
+#include "chat_main.h"
+
+#include "lm_test.h"
+
+#include <glob.h>
+#include <stdlib.h>
+
+enum { TESTS_MAX = 1000 };
+
+struct one {
+	struct chat chat;
+	chat_factory_fn factory;
+};
+
+static void run(void **state)
+{
+	struct one *one = *state;
+
+	chat_run(&one->chat, one->factory);
+}
+
+static size_t add_file(const char *path, chat_factory_fn factory, struct CMUnitTest *tests,
+                       size_t count)
+{
+	struct chat *chats;
+	size_t n = chat_load(path, &chats);
+
+	for (size_t i = 0; i < n && count < TESTS_MAX; i++) {
+		struct one *one = lm_alloc(sizeof(*one));
+
+		if (!one)
+			abort();
+		*one = (struct one){ chats[i], factory };
+		tests[count++] = (struct CMUnitTest){ one->chat.name, run, NULL, NULL, one };
+	}
+	lm_free(chats);
+	return count;
+}
+
+int chat_main(const char *const *prefixes, chat_factory_fn factory)
+{
+	static struct CMUnitTest tests[TESTS_MAX];
+	const char *root = getenv("LM_SOURCE_ROOT");
+	size_t count = 0;
+
+	for (; *prefixes; prefixes++) {
+		char pattern[4096];
+		glob_t found;
+
+		snprintf(pattern, sizeof(pattern), "%s/tests/chat/%s*.md", root ? root : ".",
+		         *prefixes);
+		if (glob(pattern, 0, NULL, &found) != 0)
+			continue;
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			count = add_file(found.gl_pathv[i], factory, tests, count);
+		globfree(&found);
+	}
+	if (count == 0) {
+		fprintf(stderr, "no transcripts found below %s\n", root ? root : ".");
+		return 1;
+	}
+	return _cmocka_run_group_tests("chat", tests, count, NULL, NULL);
+}
