@@ -32,7 +32,9 @@ struct lm_ticket {
 /**
  * Answer a pending decision. Late, double and orphaned answers are harmless: they change nothing
  * (and a source in them is closed). An unanswered ticket is answered by the handler deadline with a
- * temporary failure. The reply's slices are copied before the call returns. Threads: any.
+ * temporary failure. The reply's slices are copied before the call returns. NULL means LM_PROCEED:
+ * the next handler is asked. Tickets are dead, and must not be used, once lm_server_free returned.
+ * Threads: any.
  */
 LM_API void lm_ticket_answer(struct lm_ticket ticket, const struct lm_reply *reply);
 
@@ -57,13 +59,14 @@ struct lm_handler_ops {
 	enum lm_verdict (*decide)(void *context, void **session_slot, const struct lm_event *event,
 	                          struct lm_reply *out_reply, struct lm_ticket ticket);
 	/**
-	 * Hear of a notice, or (when it is in `hears`) of a decision that was just made, with its
-	 * reply. LM_EVENT_DISCONNECT comes last: free what session_slot holds. Optional.
+	 * Hear of a notice (reply NULL), or (when it is in `hears`) of a decision that was just
+	 * made, with its reply (NULL: the table's default). LM_EVENT_DISCONNECT comes last: free
+	 * what session_slot holds. Optional.
 	 */
 	void (*notice)(void *context, void **session_slot, const struct lm_event *event,
 	               const struct lm_reply *reply);
 	uint64_t decides; /**< set of LM_EVENT_BIT that decide wants; others never reach it */
-	uint64_t hears;   /**< set of LM_EVENT_BIT that notice wants */
+	uint64_t hears;   /**< set of LM_EVENT_BIT of decisions that notice wants to hear of */
 };
 
 /**
