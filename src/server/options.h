@@ -1,0 +1,152 @@
+/** @file
+ * The one option table (options.def) and a server's options as values, filled by name and text.
+ *
+ * Threads: an object belongs to one thread at a time; the table never changes.
+ */
+#ifndef LM_SERVER_OPTIONS_H
+#define LM_SERVER_OPTIONS_H
+
+#include "net/listener.h"
+#include "net/tls.h"
+#include "server/network.h"
+
+/** The longest value, in octets: no path is longer, and the buffers on the stack know it. */
+#define LM_OPTION_MAX_VALUE 4000
+
+enum lm_option_kind {
+	LM_OPTION_STRING,
+	LM_OPTION_LIST,
+	LM_OPTION_NETS,
+	LM_OPTION_PAIRS,
+	LM_OPTION_WORDS,
+	LM_OPTION_ADDRESS,
+	LM_OPTION_NUMBER,
+	LM_OPTION_DURATION,
+	LM_OPTION_SIZE,
+	LM_OPTION_FLAG,
+	LM_OPTION_CHOICE,
+};
+
+enum lm_option_flag {
+	LM_OPTION_RELOAD = 1 << 0, /**< may change while running (lm_server_reload) */
+	LM_OPTION_SECRET = 1 << 1, /**< never shown, wiped when freed */
+	LM_OPTION_CLI = 1 << 2,    /**< the executable's own: command line only, no field */
+};
+
+/** One row of the table. */
+struct lm_option {
+	const char *name;        /**< without dashes */
+	const char *placeholder; /**< of its argument; the words of a choice, with "|" between */
+	const char *fallback;    /**< default as text; "" for none */
+	const char *help;        /**< sentences, without line ends */
+	const char *section;
+	const char *unit; /**< of a number */
+	enum lm_option_kind kind;
+	unsigned flags;   /**< enum lm_option_flag */
+	int64_t min, max; /**< number; duration in ms; size in octets */
+	size_t offset;    /**< of its field in struct lm_server_options */
+};
+
+/** Strings of a repeatable option. */
+struct lm_option_list {
+	char **items;
+	size_t count;
+};
+
+/** Networks of a repeatable option: lm_network_contains(o.proxy_from.items, o.proxy_from.count, …).
+ */
+struct lm_option_nets {
+	struct lm_network *items;
+	size_t count;
+};
+
+/** Certificates by name; the strings are owned. */
+struct lm_option_pairs {
+	struct lm_tls_pair *items;
+	size_t count;
+};
+
+struct lm_option_address {
+	bool on; /**< false: "off" */
+	struct lm_address at;
+};
+
+/** A word of the placeholder's list and its number there, from 0. For `bare_newlines` the number is
+ * an enum lm_bare_policy, for `tls_min` and `tls_max` an enum lm_tls_version minus LM_TLS_1_0, for
+ * `log_level` an enum lm_log_level. */
+struct lm_option_choice {
+	int index;
+	char word[12];
+};
+
+#define LM_FIELD_STRING   char * /* NULL: not given */
+#define LM_FIELD_LIST     struct lm_option_list
+#define LM_FIELD_NETS     struct lm_option_nets
+#define LM_FIELD_PAIRS    struct lm_option_pairs
+#define LM_FIELD_WORDS    char * /* one space between words; "" for "none" */
+#define LM_FIELD_ADDRESS  struct lm_option_address
+#define LM_FIELD_NUMBER   int64_t
+#define LM_FIELD_DURATION lm_time_ms
+#define LM_FIELD_SIZE     uint64_t
+#define LM_FIELD_FLAG     bool
+#define LM_FIELD_CHOICE   struct lm_option_choice
+
+/** A member for every row of options.def: `options.smtp.on`, `options.idle_timeout`, … */
+struct lm_server_options {
+#define O(KIND, field, ...) LM_FIELD_##KIND field;
+#define C(...)
+#include "server/options.def"
+#undef O
+#undef C
+};
+
+/** The table. */
+const struct lm_option *lm_option_table(size_t *out_count);
+/** The row of a name, or NULL. */
+const struct lm_option *lm_option_find(const char *name);
+/** The known name nearest to a misspelt one; NULL when none is near. */
+const char *lm_option_nearest(const char *name);
+
+/** Every option at its default. Free with done, also on error. Errors: LM_E_NOMEM. */
+LM_MUST int lm_server_options_init(struct lm_server_options *options);
+/** Free what is held; zeroed memory is fine. */
+void lm_server_options_done(struct lm_server_options *options);
+/** A copy that owns all it holds; *out_copy is overwritten. Errors: LM_E_NOMEM (nothing to free).
+ */
+LM_MUST int lm_server_options_copy(const struct lm_server_options *options,
+                                   struct lm_server_options *out_copy);
+
+/**
+ * Set an option. Repeatable ones add; `value` NULL puts it back to its default (so a reload can
+ * begin from nothing); a flag with value "" is yes. On error nothing changes. Errors: LM_E_CONFIG
+ * (unknown name: the text names the nearest one; value of a wrong form or out of range; an option
+ * of the executable), LM_E_NOMEM.
+ */
+LM_MUST int lm_server_options_set(struct lm_server_options *options, const char *name,
+                                  const char *value, struct lm_error *out_error);
+
+/** The value with number `index` (0 but for repeatable ones) as text that set understands: 1 and
+ * `out`, cut at `cap`; 0 when there is none. Secrets are shown as they are: check the flag. */
+int lm_server_options_text(const struct lm_server_options *options, const struct lm_option *option,
+                           size_t index, char *out, size_t cap);
+
+/**
+ * Fill in what follows from other options and from the machine, where not given: data_dir, store,
+ * hostname, cert and key; and check what only shows when all is known (tls-min above tls-max).
+ * Afterwards `data_dir`, `store`, `hostname`, `cert` and `key` are never NULL. Reads the
+ * environment (HOME, XDG_DATA_HOME), changes nothing on disk. Errors: LM_E_CONFIG, LM_E_NOMEM.
+ * `*out_own_cert` (may be NULL): cert and key are those in the data directory that the server makes
+ * itself (lm_tls_make_self_signed) when they are not there.
+ */
+LM_MUST int lm_server_options_complete(struct lm_server_options *options, bool *out_own_cert,
+                                       struct lm_error *out_error);
+
+/** Make a directory with those above it, for this user only (0700); one that exists is fine.
+ * Errors: LM_E_IO, LM_E_DENIED, LM_E_FULL. */
+LM_MUST int lm_make_directory(const char *path, struct lm_error *out_error);
+
+/** The name of an option that differs and may not change while running; NULL when there is none. */
+const char *lm_server_options_fixed_change(const struct lm_server_options *running,
+                                           const struct lm_server_options *wanted);
+
+#endif
