@@ -1,0 +1,159 @@
+/* A session under arbitrary input, with a handler that accepts almost everything. */
+#include "session_driver.h"
+
+#include <string.h>
+
+enum { NOW = 1000 };
+
+struct drive {
+	struct lm_session *session;
+	struct lm_buf events, output;
+	struct lm_source *source;
+	uint64_t body;
+};
+
+static const struct lm_message messages[] = {
+	{ 1, 20, { (const uint8_t *)"u1", 2 } },
+	{ 2, 7, { (const uint8_t *)"u2", 2 } },
+};
+static const char *const bodies[] = { "A: b\r\n\r\n.x\r\n.\r\nyyy\r\n", "no end." };
+
+static void fill(const struct lm_event *ev, struct lm_reply *reply)
+{
+	reply->user = lm_str("fuzz");
+	reply->secret.plain = lm_str("secret");
+	if (ev->type == LM_EVENT_MAILDROP) {
+		reply->messages = messages;
+		reply->message_count = 2;
+	} else if (ev->type == LM_EVENT_RETR || ev->type == LM_EVENT_TOP) {
+		FUZZ_CHECK(ev->message.id == 1 || ev->message.id == 2);
+		reply->source = lm_source_from_bytes(lm_str(bodies[ev->message.id - 1]));
+	}
+}
+
+static void decide(struct drive *d, const struct lm_event *ev)
+{
+	struct lm_reply reply = LM_REPLY_INIT;
+	bool table = ev->type == LM_EVENT_COMMAND || ev->type == LM_EVENT_VRFY ||
+	             ev->type == LM_EVENT_EXPN || ev->type == LM_EVENT_LANG ||
+	             ev->type == LM_EVENT_HELP || ev->type == LM_EVENT_STAT ||
+	             ev->type == LM_EVENT_LIST || ev->type == LM_EVENT_UIDL ||
+	             ev->type == LM_EVENT_CAPA;
+
+	fill(ev, &reply);
+	FUZZ_CHECK(lm_session_answer(d->session, ev->id, table ? NULL : &reply, NOW) >= 0);
+	FUZZ_CHECK(lm_session_answer(d->session, ev->id, NULL, NOW) == LM_E_NOT_FOUND);
+	if (reply.source && (lm_session_wants(d->session) & LM_WANT_BODY))
+		d->source = reply.source;
+	else if (reply.source)
+		reply.source->ops->close(reply.source);
+}
+
+static bool pump(struct drive *d)
+{
+	struct lm_event ev = { .type = LM_EVENT_NONE };
+	bool moved = false;
+
+	while (lm_session_event(d->session, &ev) == 1) {
+		moved = true;
+		if (ev.type == LM_EVENT_BODY)
+			d->body += ev.argument.len;
+		else
+			FUZZ_CHECK(lm_buf_printf(&d->events, "%s %llu\n", lm_event_name(ev.type),
+			                         (unsigned long long)d->body) == 0);
+		if (ev.id)
+			decide(d, &ev);
+	}
+	while (d->source && (lm_session_wants(d->session) & LM_WANT_BODY)) {
+		struct lm_bytes chunk;
+		bool last;
+
+		FUZZ_CHECK(d->source->ops->read(d->source, 5, &chunk, &last) == 0);
+		do {
+			size_t taken = 0;
+
+			FUZZ_CHECK(lm_session_body(d->session, chunk, last, NOW, &taken) == 0);
+			chunk = lm_bytes_from(chunk, taken);
+		} while (chunk.len && (lm_session_wants(d->session) & LM_WANT_BODY));
+		moved = true;
+	}
+	if (d->source && !(lm_session_wants(d->session) & LM_WANT_BODY)) {
+		d->source->ops->close(d->source);
+		d->source = NULL;
+	}
+	if (lm_session_output(d->session).len) {
+		struct lm_bytes out = lm_session_output(d->session);
+
+		FUZZ_CHECK(lm_buf_add(&d->output, out) == 0);
+		lm_session_sent(d->session, out.len);
+		moved = true;
+	}
+	return moved;
+}
+
+static bool is_over(const struct drive *d)
+{
+	return (lm_session_wants(d->session) & (LM_WANT_CLOSE | LM_WANT_ABORT | LM_WANT_TLS)) != 0;
+}
+
+static void feed(struct drive *d, struct lm_bytes in)
+{
+	bool moved = true;
+
+	while (moved && !is_over(d)) {
+		size_t taken = 0;
+
+		moved = pump(d);
+		if (in.len && !is_over(d) && (lm_session_wants(d->session) & LM_WANT_INPUT)) {
+			FUZZ_CHECK(lm_session_feed(d->session, in, NOW, &taken) == 0 &&
+			           taken <= in.len);
+			moved |= taken > 0;
+			in = lm_bytes_from(in, taken);
+		}
+	}
+	FUZZ_CHECK(in.len == 0 || is_over(d));
+	pump(d);
+}
+
+static void run(fuzz_factory_fn factory, struct lm_bytes in, size_t step, struct drive *d)
+{
+	*d = (struct drive){ .session = factory() };
+	lm_buf_init(&d->events, 64 << 20);
+	lm_buf_init(&d->output, 64 << 20);
+	FUZZ_CHECK(d->session);
+	feed(d, lm_bytes(NULL, 0));
+	while (in.len && !is_over(d)) {
+		size_t n = in.len < step ? in.len : step;
+
+		feed(d, lm_bytes(in.data, n));
+		in = lm_bytes_from(in, n);
+	}
+	lm_session_eof(d->session, NOW);
+	pump(d);
+	if (d->source)
+		d->source->ops->close(d->source);
+	lm_session_free(d->session);
+}
+
+static void done(struct drive *d)
+{
+	lm_buf_done(&d->events);
+	lm_buf_done(&d->output);
+}
+
+void fuzz_session(fuzz_factory_fn factory, struct lm_bytes in)
+{
+	static const size_t steps[] = { 1, 7 };
+	struct drive whole, pieces;
+
+	run(factory, in, SIZE_MAX, &whole);
+	for (size_t i = 0; i < 2; i++) {
+		run(factory, in, steps[i], &pieces);
+		FUZZ_CHECK(
+		        lm_bytes_equal(lm_buf_bytes(&whole.output), lm_buf_bytes(&pieces.output)));
+		FUZZ_CHECK(
+		        lm_bytes_equal(lm_buf_bytes(&whole.events), lm_buf_bytes(&pieces.events)));
+		done(&pieces);
+	}
+	done(&whole);
+}
