@@ -14,7 +14,8 @@
 struct lm_loop;
 
 LM_MUST int lm_loop_new(struct lm_loop **out_loop);
-/** Every watch must be closed and every timer disarmed before. NULL is allowed. */
+/** Every watch must be closed and every timer disarmed before; tasks still queued are run in it.
+ * NULL is allowed. */
 void lm_loop_free(struct lm_loop *loop);
 /** Run on this thread until lm_loop_stop; tasks posted before the stop are still run. */
 void lm_loop_run(struct lm_loop *loop);
@@ -25,6 +26,12 @@ lm_time_ms lm_loop_now(const struct lm_loop *loop);
 bool lm_loop_is_own(const struct lm_loop *loop);
 /** The uv_loop_t, for those who must (signals in cli). */
 void *lm_loop_uv(struct lm_loop *loop);
+
+/** Memory that all objects of a loop share: its content is anybody's once control goes back to the
+ * loop or to an owner, so that no idle connection keeps a buffer. */
+enum lm_scratch { LM_SCRATCH_READ, LM_SCRATCH_WRITE };
+enum { LM_SCRATCH_READ_SIZE = 64 * 1024, LM_SCRATCH_WRITE_SIZE = 80 * 1024 };
+uint8_t *lm_loop_scratch(struct lm_loop *loop, enum lm_scratch which);
 
 /** Something to do on a loop; embedded, may be posted again from its own run. */
 struct lm_task {
@@ -48,7 +55,8 @@ struct lm_timer {
 	bool armed;
 };
 
-/** (Re)arm for `at`; LM_NEVER disarms. */
+/** (Re)arm for `at`; LM_NEVER disarms. A moment that has come already is the next millisecond:
+ * `fire` is never called inside. */
 void lm_timer_arm(struct lm_loop *loop, struct lm_timer *timer, lm_time_ms at);
 void lm_timer_disarm(struct lm_loop *loop, struct lm_timer *timer);
 
@@ -56,8 +64,9 @@ enum lm_io { LM_IO_READ = 1, LM_IO_WRITE = 2 };
 
 /** Readiness of a descriptor. */
 struct lm_watch;
-/** Watch `fd` (non-blocking). `ready` gets the set of enum lm_io that is ready; a hang-up counts as
- * both. Does not own the descriptor. */
+/** Watch `fd` (non-blocking). `ready` gets the set of enum lm_io that is ready, each turn of the
+ * loop anew while it is; an error counts as both and ends the waiting until the next
+ * lm_watch_want. Does not own the descriptor. */
 LM_MUST int lm_watch_new(struct lm_loop *loop, int fd, void (*ready)(void *ctx, unsigned io),
                          void *ctx, struct lm_watch **out_watch);
 /** Change what is waited for (0: nothing). Cheap when unchanged. */
@@ -87,7 +96,7 @@ struct lm_job {
 	struct lm_job *next;
 };
 LM_MUST int lm_pool_new(unsigned threads, size_t max_queue, struct lm_pool **out_pool);
-/** Finishes what is queued. */
+/** Finishes what is queued. NULL is allowed. */
 void lm_pool_free(struct lm_pool *pool);
 /** LM_E_LIMIT when the queue is full: the job was not taken. Threads: any. */
 LM_MUST int lm_pool_submit(struct lm_pool *pool, struct lm_job *job);
