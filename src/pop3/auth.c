@@ -194,8 +194,11 @@ static int list_mechanisms(struct lm_pop3_server *s)
 	if (!err)
 		err = lm_pop3_say(s, LM_SAY_AUTH_LIST);
 	rest = lm_buf_bytes(&names);
-	while (!err && rest.len)
-		err = lm_buf_printf(&s->out, "%.*s\r\n", LM_FMT(lm_next_word(&rest)));
+	while (!err && rest.len) {
+		struct lm_bytes name = lm_next_word(&rest);
+
+		err = lm_buf_printf(&s->out, "%.*s\r\n", LM_FMT(name));
+	}
 	lm_buf_done(&names);
 	return err ? err : lm_pop3_dot(s);
 }
