@@ -1,0 +1,37 @@
+/** @file
+ * A server's own state, shared by server.c and start.c.
+ */
+#ifndef LM_SERVER_SERVER_H
+#define LM_SERVER_SERVER_H
+
+#include "server/serving.h"
+
+struct lm_server {
+	struct lm_shared shared;
+	struct lm_config_base base;
+	struct lm_config *config;      /**< for new sessions */
+	void *memory[LM_MAX_HANDLERS]; /**< of callback tables */
+	struct lm_worker **workers;    /**< NULL: does not run */
+	char endpoints[LM_SERVICE_COUNT][128];
+	char *socket_path; /**< to remove at the end */
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct lm_server_options options; /**< as set, for the next start or reload */
+	unsigned starting, alive;         /**< workers */
+	int start_result;
+	struct lm_error start_error;
+};
+
+/** The options as they would run. Free with lm_server_options_done. Threads: any. */
+LM_MUST int lm_server_options_ready(struct lm_server *server, struct lm_server_options *out_options,
+                                    bool *out_own_cert, struct lm_error *out_error);
+/** Make the certificate the server gives itself, where there is none yet. */
+LM_MUST int lm_server_own_cert(const struct lm_server_options *options, struct lm_error *out_error);
+/** Free all that lm_server_start opened; the workers have ended. */
+void lm_server_close(struct lm_server *server);
+
+void lm_server_worker_started(struct lm_shared *shared, int err, const struct lm_error *error);
+void lm_server_worker_ended(struct lm_shared *shared);
+
+#endif
