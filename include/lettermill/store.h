@@ -43,6 +43,15 @@ LM_API LM_MUST int lm_accounts_each(struct lm_accounts *accounts,
                                     int (*each)(void *ctx, struct lm_bytes name, unsigned flags),
                                     void *ctx, struct lm_error *out_error);
 
+/**
+ * Look at everything a store keeps: the database, each message's checksum, the files of large
+ * messages, the references between them. `report` gets one line of text for each problem, on the
+ * calling thread. 0: sound; LM_E_CORRUPT: something was reported. Changes nothing. Errors:
+ * LM_E_IN_USE (a server has it open), LM_E_CONFIG, LM_E_NOT_FOUND, LM_E_IO. Blocking.
+ */
+LM_API LM_MUST int lm_store_check(const char *url, void (*report)(void *ctx, const char *problem),
+                                  void *ctx, struct lm_error *out_error);
+
 #ifdef __cplusplus
 }
 #endif

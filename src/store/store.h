@@ -66,7 +66,7 @@ struct lm_store_ops {
 	/** Remove messages, durably, all or none. */
 	void (*mailbox_expunge)(struct lm_mailbox *, const uint64_t *ids, size_t count,
 	                        struct lm_store_op *);
-	/** Unlock and free; op may be NULL. */
+	/** Unlock and free; op may be NULL. Nothing may be under way on the mailbox. */
 	void (*mailbox_close)(struct lm_mailbox *, struct lm_store_op *);
 	void (*draft_begin)(struct lm_store *, const struct lm_delivery *, struct lm_store_op *);
 	/** `octets` are borrowed until op completes; one write at a time. Memory a draft holds is
