@@ -119,7 +119,9 @@ static bool event_matches(const char *line, const char *want)
 	if (strncmp(line, (const char *)type.data, type.len) != 0 || line[type.len] != ' ')
 		return false;
 	while (rest.len) {
-		snprintf(word, sizeof(word), " %.*s ", LM_FMT(lm_next_word(&rest)));
+		struct lm_bytes next = lm_next_word(&rest);
+
+		snprintf(word, sizeof(word), " %.*s ", LM_FMT(next));
 		if (!strstr(line, word))
 			return false;
 	}

@@ -1,0 +1,64 @@
+#!/bin/sh
+# Gets what the end-to-end tests need: Debian packages (installed as root when missing), and
+# postfix, the Python test suite and npm packages (unpacked below build/tools, never installed).
+# Quick when all is there; safe to run several at once.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+tools=${LM_E2E_TOOLS:-$here/../../build/tools}
+mkdir -p "$tools"
+tools=$(cd "$tools" && pwd)
+exec 9>"$tools/.lock"
+flock 9
+
+missing() {
+	sed 's/#.*//' "$here/packages" | while read -r name; do
+		[ -n "$name" ] || continue
+		# node and npm may come from elsewhere than Debian.
+		case $name in nodejs) has=node ;; npm) has=npm ;; *) has= ;; esac
+		if [ -n "$has" ] && command -v "$has" >/dev/null; then continue; fi
+		state=$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) || state=none
+		[ "$state" = installed ] || printf '%s ' "$name"
+	done
+}
+
+updated=
+update() {
+	[ -n "$updated" ] || apt-get -qq update
+	updated=yes
+}
+
+want=$(missing)
+if [ -n "$want" ]; then
+	if [ "$(id -u)" != 0 ]; then
+		echo "missing packages; as root: apt-get install --no-install-recommends $want" >&2
+		exit 1
+	fi
+	update
+	# shellcheck disable=SC2086
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends $want >&2
+fi
+
+# unpack PACKAGE FILE: fetch a Debian package and unpack it into $tools/PACKAGE, complete or not at all.
+unpack() {
+	[ -e "$tools/$1/$2" ] && return
+	rm -rf "$tools/.$1"
+	mkdir "$tools/.$1"
+	(cd "$tools/.$1" && { apt-get -qq download "$1" 2>/dev/null ||
+		{ [ "$(id -u)" = 0 ] && update && apt-get -qq download "$1"; }; })
+	dpkg -x "$tools/.$1/$1"_*.deb "$tools/.$1"
+	rm -rf "$tools/$1" "$tools/.$1"/*.deb
+	mv "$tools/.$1" "$tools/$1"
+	[ -e "$tools/$1/$2" ]
+}
+
+unpack postfix usr/sbin/smtp-source
+unpack libpython3.11-testsuite usr/lib/python3.11/test/test_email/data
+
+if [ ! -e "$tools/node/.complete" ]; then
+	rm -rf "$tools/node"
+	mkdir "$tools/node"
+	npm install --silent --no-audit --no-fund --no-save --prefix "$tools/node" \
+		nodemailer node-pop3 >&2
+	touch "$tools/node/.complete"
+fi
