@@ -1,0 +1,188 @@
+/* Hello, and what is on offer: EHLO and HELP are written from the tables. */
+#include "smtp/smtp.h"
+
+#include "wire/text.h"
+
+enum { HELLO_MAX = 255 };
+
+static bool has_always(const struct lm_smtp *s)
+{
+	(void)s;
+	return true;
+}
+
+static bool has_starttls(const struct lm_smtp *s)
+{
+	return s->params->tls && !s->info.tls.active;
+}
+
+static bool has_requiretls(const struct lm_smtp *s)
+{
+	return s->info.tls.active;
+}
+
+static bool has_xclient(const struct lm_smtp *s)
+{
+	return s->xclient;
+}
+
+/* Offered where it would not be refused at once. */
+static bool has_auth(const struct lm_smtp *s)
+{
+	struct lm_buf offer;
+	bool any;
+
+	if (!s->params->mechanisms || s->info.user.len ||
+	    (s->params->require_tls && !s->info.tls.active))
+		return false;
+	lm_buf_init(&offer, LM_SMTP_TEXT);
+	any = lm_smtp_auth_offer(s, &offer) == 0 && lm_buf_len(&offer);
+	lm_buf_done(&offer);
+	return any;
+}
+
+static int add_nothing(const struct lm_smtp *s, struct lm_buf *out)
+{
+	(void)s, (void)out;
+	return 0;
+}
+
+static int add_size(const struct lm_smtp *s, struct lm_buf *out)
+{
+	return lm_buf_printf(out, " %llu", (unsigned long long)s->params->max_message_size);
+}
+
+static int add_limits(const struct lm_smtp *s, struct lm_buf *out)
+{
+	return lm_buf_printf(out, " RCPTMAX=%u", s->params->max_recipients);
+}
+
+static int add_mechanisms(const struct lm_smtp *s, struct lm_buf *out)
+{
+	int err = lm_buf_add_str(out, " ");
+
+	return err ? err : lm_smtp_auth_offer(s, out);
+}
+
+static int add_attributes(const struct lm_smtp *s, struct lm_buf *out)
+{
+	(void)s;
+	return lm_buf_add_str(out, " NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
+}
+
+static const struct {
+	const char *keyword;
+	bool (*has)(const struct lm_smtp *);
+	int (*add)(const struct lm_smtp *, struct lm_buf *);
+} extensions[] = {
+#define X(keyword, condition, parameters, rfc) { keyword, has_##condition, add_##parameters },
+#include "smtp/extensions.def"
+#undef X
+};
+enum { EXTENSIONS = sizeof(extensions) / sizeof(*extensions) };
+
+bool lm_smtp_announces(const struct lm_smtp *s, const char *keyword)
+{
+	for (size_t i = 0; i < EXTENSIONS; i++)
+		if (lm_bytes_equal(lm_str(extensions[i].keyword), lm_str(keyword)))
+			return extensions[i].has(s);
+	return false;
+}
+
+static size_t last_offer(const struct lm_smtp *s)
+{
+	size_t last = 0;
+
+	for (size_t i = 0; i < EXTENSIONS; i++)
+		if (extensions[i].has(s))
+			last = i;
+	return last;
+}
+
+static void say_offer(struct lm_smtp *s, const struct lm_smtp_words *hello)
+{
+	size_t last = last_offer(s);
+	struct lm_buf line;
+
+	lm_smtp_say_line(s, hello, false);
+	for (size_t i = 0; i <= last && !s->fatal; i++) {
+		struct lm_smtp_words w = { .code = hello->code };
+		int err;
+
+		if (!extensions[i].has(s))
+			continue;
+		lm_buf_init(&line, LM_SMTP_TEXT);
+		err = lm_buf_add_str(&line, extensions[i].keyword);
+		if (!err)
+			err = extensions[i].add(s, &line);
+		if (err)
+			lm_smtp_fail(s, err);
+		w.text = lm_buf_bytes(&line);
+		lm_smtp_say_line(s, &w, i == last);
+		lm_buf_done(&line);
+	}
+}
+
+enum lm_smtp_reply_id lm_smtp_check_hello(struct lm_smtp *s, struct lm_bytes name)
+{
+	(void)s;
+	if (name.len > HELLO_MAX || memchr(name.data, '\t', name.len))
+		return LM_SMTP_R_HELLO_SYNTAX;
+	return LM_SMTP_GOOD;
+}
+
+/* RFC 5321 4.1.4: hello forgets a transaction. */
+void lm_smtp_apply_hello(struct lm_smtp *s, const struct lm_smtp_verdict *v)
+{
+	struct lm_smtp_words w = v->words;
+	bool esmtp = s->command->verb[0] != 'H';
+
+	if (!v->yes || !lm_smtp_keep(&s->info.helo, s->argument)) {
+		if (v->yes)
+			w = lm_smtp_words_of(LM_SMTP_R_NO_MEMORY);
+		lm_smtp_say_words(s, &w);
+		return;
+	}
+	s->info.esmtp = esmtp;
+	lm_smtp_txn_end(s, true);
+	lm_smtp_set_state(s, LM_SMTP_READY);
+	if (!w.text.len)
+		w.text = lm_str(s->params->hostname);
+	if (esmtp)
+		say_offer(s, &w);
+	else
+		lm_smtp_say_words(s, &w);
+}
+
+static void help_all(struct lm_smtp *s)
+{
+	unsigned by = s->params->protocol == LM_LMTP ? LM_SMTP_BY_LMTP : LM_SMTP_BY_SMTP;
+	struct lm_smtp_words w = lm_smtp_words_of(LM_SMTP_R_HELP);
+	size_t count;
+	const struct lm_smtp_command *c = lm_smtp_commands(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		w.text = lm_str(c[i].doc);
+		if ((c[i].protocols & by) && (c[i].check != lm_smtp_check_xclient || s->xclient))
+			lm_smtp_say_line(s, &w, false);
+	}
+	w.text = lm_str("End of help");
+	lm_smtp_say_words(s, &w);
+}
+
+void lm_smtp_apply_help(struct lm_smtp *s, const struct lm_smtp_verdict *v)
+{
+	struct lm_smtp_words w = v->words;
+	const struct lm_smtp_command *c = lm_smtp_command_find(s->params->protocol, s->argument);
+
+	if (!v->yes || v->words.text.len) {
+		lm_smtp_say_words(s, &w);
+	} else if (!s->argument.len) {
+		help_all(s);
+	} else if (c) {
+		w.text = lm_str(c->doc);
+		lm_smtp_say_words(s, &w);
+	} else {
+		lm_smtp_say(s, LM_SMTP_R_HELP_UNKNOWN);
+	}
+}
