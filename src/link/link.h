@@ -48,7 +48,8 @@ LM_MUST int lm_link_new(const struct lm_link_params *params, struct lm_link **ou
 void lm_link_free(struct lm_link *link);
 
 /** Answer a decision, from inside `event` or later. A source in the reply is read by the link while
- * the session wants body. Result as lm_session_answer. */
+ * the session wants body, and closed by it: the session closes a source only when it returns an
+ * error. Result as lm_session_answer. */
 int lm_link_answer(struct lm_link *link, uint32_t event_id, const struct lm_reply *reply);
 
 /** End as soon as no transaction is open. */
@@ -56,6 +57,9 @@ void lm_link_drain(struct lm_link *link);
 /** End now: `closed` follows from the loop. */
 void lm_link_abort(struct lm_link *link);
 
+/** Why it ended, in words, for the log: a failed handshake names its reason. In `closed` or later;
+ * lives as long as the link. */
+const char *lm_link_reason(const struct lm_link *link);
 struct lm_session *lm_link_session(struct lm_link *link);
 struct lm_link_stats lm_link_stats(const struct lm_link *link);
 

@@ -22,9 +22,12 @@ void lm_address_format(const struct lm_address *address, char *out);
 /**
  * Bind and listen, backlog 4096, SO_REUSEPORT so that each worker has its own. Port 0: a free one,
  * written back to *address. A stale Unix socket (nobody answers) is replaced; a live one, or any
- * other file, is LM_E_EXISTS.
+ * other file, is LM_E_EXISTS. A Unix socket is bound once: further workers get a dup(2) of it.
  */
 LM_MUST int lm_listen(struct lm_address *address, int *out_fd, struct lm_error *out_error);
+/** Whether somebody listens there already (LM_E_EXISTS): SO_REUSEPORT would let a second server
+ * share the port in silence. To be asked once before the first lm_listen on a TCP address. */
+LM_MUST int lm_listen_probe(const struct lm_address *address, struct lm_error *out_error);
 
 struct lm_listener;
 struct lm_accepted {
@@ -40,7 +43,7 @@ struct lm_accepted {
 LM_MUST int lm_listener_new(struct lm_loop *loop, int fd,
                             void (*accepted)(void *ctx, const struct lm_accepted *), void *ctx,
                             struct lm_listener **out_listener);
-/** Accept no more; closes the descriptor. */
+/** Accept no more; closes the descriptor. Safe inside `accepted`. NULL is allowed. */
 void lm_listener_free(struct lm_listener *listener);
 
 /** PROXY protocol v1 and v2, a sans-IO parser: 1 parsed (*out_taken octets, *out_peer filled;

@@ -1,0 +1,57 @@
+/** @file
+ * The inside of TLS, shared by the tls_*.c files only.
+ */
+#ifndef LM_NET_TLS_IMPL_H
+#define LM_NET_TLS_IMPL_H
+
+#include "net/tls.h"
+#include "net/transport.h"
+
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+/** A name with certificates of its own. */
+struct lm_tls_name {
+	char *name; /* lower case, maybe "*.…" */
+	SSL_CTX *ctx;
+};
+
+struct lm_tls_context {
+	atomic_uint refs;
+	bool server, strict_sni, verify_peer;
+	SSL_CTX *ctx;
+	BIO_METHOD *bio;
+	struct lm_tls_name *names;
+	size_t name_count;
+	uint8_t alpn[256]; /* as on the wire: length, name */
+	unsigned alpn_len;
+	/* Client: the last session that may be resumed, and with whom. */
+	pthread_mutex_t lock;
+	SSL_SESSION *session;
+	char *session_name;
+};
+
+/** The certificates for a host name (NUL-terminated); NULL where no pair has it. */
+SSL_CTX *lm_tls_find_name(const struct lm_tls_context *context, const char *name);
+/** For OpenSSL: choose the certificates by SNI. `arg` is the context. */
+int lm_tls_on_server_name(SSL *ssl, int *alert, void *arg);
+
+/** Why the last OpenSSL call of this thread failed, in words. Lives until the next on the thread.
+ */
+const char *lm_tls_reason(void);
+
+/** Client: keep a session for the next connection to that name; takes it over. */
+void lm_tls_keep_session(struct lm_tls_context *context, const char *name, SSL_SESSION *session);
+/** Client: the session kept for that name or NULL; the caller frees it. A ticket is used once. */
+SSL_SESSION *lm_tls_take_session(struct lm_tls_context *context, const char *name);
+/** For OpenSSL, set by the transport: a session came. */
+int lm_tls_on_new_session(SSL *ssl, SSL_SESSION *session);
+
+/** The methods of the BIO between a transport's SSL and the transport below. */
+BIO_METHOD *lm_tls_bio_method(void);
+
+/** All there is to know of a finished handshake, in one block (lm_free); NULL: out of memory. */
+struct lm_tls_info *lm_tls_info_new(SSL *ssl, bool server, const char *server_name);
+
+#endif
