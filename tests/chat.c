@@ -241,7 +241,9 @@ static void decide(struct run *run, const struct lm_event *ev)
 		use_table = false;
 		reply = written->reply;
 	}
-	if ((!written || written->pass || reply.result == 0) && !use_table)
+	/* A written yes to a password lets any password pass. */
+	if (!(written && !written->pass && ev->auth.kind == LM_AUTH_PASSWORD) &&
+	    (!written || written->pass || reply.result == 0) && !use_table)
 		answer_by_default(run, ev, &reply);
 	assert_true(lm_session_answer(run->session, ev->id, use_table ? NULL : &reply, run->now) >=
 	            0);
