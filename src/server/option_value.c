@@ -4,7 +4,6 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <strings.h>
@@ -294,63 +293,13 @@ static int pairs_text(const struct lm_option *o, const void *field, size_t index
 
 /* Addresses */
 
-static bool parse_digits(const char *text, const char **out_rest, int64_t *out_value);
-
-static int parse_inet(const char *text, struct lm_address *out, struct lm_error *out_error)
-{
-	const char *colon = strrchr(text, ':'), *port = colon ? colon + 1 : text, *rest;
-	size_t len = colon ? (size_t)(colon - text) : 0;
-	uint8_t octets[16];
-	int64_t number;
-
-	*out = (struct lm_address){ .text = "127.0.0.1" };
-	if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
-		text++;
-		len -= 2;
-	}
-	if (len >= sizeof(out->text) || !parse_digits(port, &rest, &number) || *rest ||
-	    number > 65535)
-		return lm_fail(out_error, LM_E_CONFIG, "\"%.60s\" is not [ADDR:]PORT", text);
-	if (len == 1 && *text == '*')
-		snprintf(out->text, sizeof(out->text), "::");
-	else if (len > 0)
-		snprintf(out->text, sizeof(out->text), "%.*s", (int)len, text);
-	out->port = (uint16_t)number;
-	if (inet_pton(AF_INET, out->text, octets) == 1 ||
-	    inet_pton(AF_INET6, out->text, octets) == 1)
-		return 0;
-	return lm_fail(out_error, LM_E_CONFIG, "\"%s\" is not a numeric address", out->text);
-}
-
-static int parse_address(const char *text, struct lm_address *out, struct lm_error *out_error)
-{
-	if (strncmp(text, "unix:", 5) == 0)
-		text += 5;
-	if (*text != '/')
-		return parse_inet(text, out, out_error);
-	*out = (struct lm_address){ .is_unix = true };
-	if (strlen(text) >= sizeof(out->text))
-		return lm_fail(out_error, LM_E_CONFIG, "socket path too long (%zu of %zu octets)",
-		               strlen(text), sizeof(out->text) - 1);
-	snprintf(out->text, sizeof(out->text), "%s", text);
-	return 0;
-}
-
-static void format_address(const struct lm_address *a, char *out)
-{
-	if (a->is_unix)
-		snprintf(out, 128, "%s", a->text);
-	else
-		snprintf(out, 128, strchr(a->text, ':') ? "[%s]:%u" : "%s:%u", a->text, a->port);
-}
-
 static int address_parse(const struct lm_option *o, void *field, const char *text,
                          struct lm_error *out_error)
 {
 	struct lm_option_address address = { .on = strcasecmp(text, "off") != 0 };
 	struct lm_error why;
 
-	if (address.on && parse_address(text, &address.at, &why) < 0)
+	if (address.on && lm_address_parse(text, &address.at, &why) < 0)
 		return lm_fail(out_error, LM_E_CONFIG, "%s: %.200s", o->name, why.text);
 	if (address.on && address.at.is_unix && !strchr(o->placeholder, '/'))
 		return bad(o, text, "[ADDR:]PORT: only lmtp may be a Unix socket", out_error);
@@ -368,7 +317,7 @@ static int address_text(const struct lm_option *o, const void *field, size_t ind
 	if (index > 0)
 		return 0;
 	if (address->on)
-		format_address(&address->at, text);
+		lm_address_format(&address->at, text);
 	snprintf(out, cap, "%s", text);
 	return 1;
 }

@@ -84,19 +84,19 @@ static unsigned distance(const char *a, const char *b)
 	return row[width];
 }
 
-const char *lm_option_nearest(const char *name)
+const char *lm_option_nearest(const struct lm_option *options, size_t count, const char *name)
 {
 	const char *nearest = NULL;
 	unsigned best = MAX_NAME;
 
 	if (strlen(name) > MAX_NAME)
 		return NULL;
-	for (size_t i = 0; i < COUNT; i++) {
-		unsigned d = distance(name, table[i].name);
+	for (size_t i = 0; i < count; i++) {
+		unsigned d = distance(name, options[i].name);
 
 		if (d < best && d <= 2 + strlen(name) / 3) {
 			best = d;
-			nearest = table[i].name;
+			nearest = options[i].name;
 		}
 	}
 	return nearest;
@@ -175,7 +175,7 @@ int lm_server_options_copy(const struct lm_server_options *options,
 
 static int unknown(const char *name, struct lm_error *out_error)
 {
-	const char *nearest = lm_option_nearest(name);
+	const char *nearest = lm_option_nearest(table, COUNT, name);
 
 	if (!nearest)
 		return lm_fail(out_error, LM_E_CONFIG, "there is no option \"%.60s\"", name);

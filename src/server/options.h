@@ -104,8 +104,9 @@ struct lm_server_options {
 const struct lm_option *lm_option_table(size_t *out_count);
 /** The row of a name, or NULL. */
 const struct lm_option *lm_option_find(const char *name);
-/** The known name nearest to a misspelt one; NULL when none is near. */
-const char *lm_option_nearest(const char *name);
+/** The name among `options` nearest to a misspelt one; NULL when none is near. Their names have at
+ * most 40 octets. */
+const char *lm_option_nearest(const struct lm_option *options, size_t count, const char *name);
 
 /** Every option at its default. Free with done, also on error. Errors: LM_E_NOMEM. */
 LM_MUST int lm_server_options_init(struct lm_server_options *options);

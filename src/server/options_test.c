@@ -247,7 +247,8 @@ static void unknown_names_show_the_nearest(void **state)
 	assert_refused(o, "zzzzzzzzzzzzzzzz", "1", "no option");
 	assert_refused(o, "a-name-that-is-longer-than-any-option-could-be", "1", "no option");
 	assert_refused(o, "config", "/etc/x", "command line only");
-	assert_null(lm_option_nearest("zzzzzzzzzzzzzzzz"));
+	assert_string_equal(lm_option_nearest(lm_option_find("smtp"), 1, "smtq"), "smtp");
+	assert_null(lm_option_nearest(lm_option_find("smtp"), 1, "zzzzzzzzzzzzzzzz"));
 }
 
 static void too_long_values_are_refused(void **state)

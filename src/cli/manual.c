@@ -1,0 +1,108 @@
+/* The manual page lettermill(1), in roff, from the tables. */
+#include "cli/cli.h"
+
+/* Text as roff reads it: hyphens stay hyphens, and nothing at a line's start is a request. */
+static void roff(FILE *out, const char *text)
+{
+	bool start = true;
+
+	for (; *text; text++) {
+		if (start && (*text == '.' || *text == '\''))
+			fputs("\\&", out);
+		start = *text == '\n';
+		if (*text == '-')
+			fputs("\\-", out);
+		else if (*text == '\\')
+			fputs("\\e", out);
+		else if (*text == '\n')
+			fputs("\n.PP\n", out);
+		else
+			fputc(*text, out);
+	}
+	fputs("\n", out);
+}
+
+static void roff_options(FILE *out, const struct lm_option *options, size_t count)
+{
+	const char *section = "";
+
+	for (size_t i = 0; i < count; i++) {
+		const struct lm_option *o = &options[i];
+
+		if (strcmp(section, o->section) != 0)
+			fprintf(out, ".SS %s\n", o->section);
+		section = o->section;
+		fputs(".TP\n.B \\-\\-", out);
+		roff(out, o->name);
+		if (*o->placeholder) {
+			fputs(".I ", out);
+			roff(out, o->placeholder);
+			fputs(".br\n", out);
+		}
+		roff(out, o->help);
+		if (*o->fallback) {
+			fputs("Default: ", out);
+			roff(out, o->fallback);
+		}
+	}
+}
+
+static void roff_command(FILE *out, const struct lm_cli_command *command)
+{
+	size_t count = 0;
+	const struct lm_option *options = command->options ? command->options(&count) : NULL;
+
+	fputs(".SH ", out);
+	for (const char *p = command->name; *p; p++)
+		fputc(*p - 'a' + 'A', out);
+	fputs("\n.B lettermill ", out);
+	roff(out, command->name);
+	roff(out, command->arguments);
+	fputs(".PP\n", out);
+	roff(out, *command->text ? command->text : command->summary);
+	roff_options(out, options, count);
+}
+
+static void roff_end(FILE *out)
+{
+	size_t count;
+	const struct lm_cli_exit_row *rows = lm_cli_exits(&count);
+
+	fputs(".SH FILES\n.TP\n.I /var/lib/lettermill\nData of a server run by root; else "
+	      ".I $XDG_DATA_HOME/lettermill\nor\n.IR ~/.local/share/lettermill .\n",
+	      out);
+	fputs(".SH EXAMPLES\nKeep the options in a file and start:\n.PP\n.EX\n"
+	      "lettermill serve \\-\\-hostname mx.example.org \\-\\-domain example.org "
+	      "\\-\\-print\\-config > lettermill.conf\n"
+	      "lettermill user add anna\nlettermill serve \\-\\-config lettermill.conf\n.EE\n",
+	      out);
+	fputs(".SH EXIT STATUS\n", out);
+	for (size_t i = 0; i < count; i++)
+		fprintf(out, ".TP\n.B %d\n%s\n", rows[i].code, rows[i].meaning);
+	fputs(".SH SEE ALSO\n.BR curl (1),\n.BR mpop (1),\n.BR msmtp (1)\n", out);
+}
+
+void lm_cli_manual(FILE *out)
+{
+	size_t count;
+	const struct lm_cli_command *commands = lm_cli_commands(&count);
+
+	fprintf(out, ".TH LETTERMILL 1 \"\" \"lettermill %s\" \"User Commands\"\n", lm_version());
+	fputs(".SH NAME\nlettermill \\- mail server for SMTP, submission, LMTP and POP3\n"
+	      ".SH SYNOPSIS\n",
+	      out);
+	for (size_t i = 0; i < count; i++)
+		if (!commands[i].hidden) {
+			fputs(".B lettermill ", out);
+			roff(out, commands[i].name);
+			roff(out, commands[i].arguments);
+			fputs(".br\n", out);
+		}
+	fputs(".SH DESCRIPTION\nReceives mail over SMTP, submission and LMTP, keeps it on disk, "
+	      "and serves it over POP3.\n",
+	      out);
+	for (size_t i = 0; i < count; i++)
+		if (!commands[i].hidden)
+			roff_command(out, &commands[i]);
+	roff_end(out);
+}

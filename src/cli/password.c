@@ -1,0 +1,102 @@
+/* Reading passwords without showing them. */
+#include "cli/password.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* A signal handler has no other place to say that it ran. */
+static volatile sig_atomic_t interrupted;
+
+static void note_signal(int number)
+{
+	interrupted = number;
+}
+
+/* One octet a call, so that nothing behind the line is taken from whoever reads next. */
+static int read_line(char *out, struct lm_error *out_error)
+{
+	size_t len = 0;
+	ssize_t n;
+	char c;
+
+	while ((n = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n') {
+		if (len >= LM_CLI_MAX_PASSWORD || c == '\0')
+			return lm_fail(out_error, LM_E_SYNTAX,
+			               "a password has at most %d octets, none of them NUL",
+			               LM_CLI_MAX_PASSWORD);
+		out[len++] = c;
+	}
+	if (n < 0 && errno == EINTR)
+		return lm_fail(out_error, LM_E_CANCELED, "interrupted");
+	if (n < 0)
+		return lm_fail_errno(out_error, LM_E_IO, errno, "cannot read the password");
+	if (len > 0 && out[len - 1] == '\r')
+		len--;
+	if (len == 0)
+		return lm_fail(out_error, LM_E_SYNTAX, "the password is empty");
+	out[len] = '\0';
+	return 0;
+}
+
+static int ask(const char *prompt, char *out, struct lm_error *out_error)
+{
+	int err;
+
+	fputs(prompt, stderr);
+	err = read_line(out, out_error);
+	fputs("\n", stderr);
+	return err;
+}
+
+static int ask_twice(char *out, struct lm_error *out_error)
+{
+	char again[LM_CLI_MAX_PASSWORD + 1];
+	int err = ask("Password: ", out, out_error);
+
+	if (err < 0)
+		return err;
+	err = ask("The same again: ", again, out_error);
+	if (err == 0 && strcmp(out, again) != 0)
+		err = lm_fail(out_error, LM_E_SYNTAX, "the two passwords differ");
+	lm_wipe(again, sizeof(again));
+	return err;
+}
+
+/* Signals only note themselves while echo is off: the terminal is put right before anything else.
+ */
+static int ask_in_silence(const struct termios *shown, char *out, struct lm_error *out_error)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
+	struct sigaction before[sizeof(signals) / sizeof(*signals)];
+	struct sigaction note = { .sa_handler = note_signal };
+	struct termios hidden = *shown;
+	int err;
+
+	interrupted = 0;
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		sigaction(signals[i], &note, &before[i]);
+	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	err = ask_twice(out, out_error);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, shown);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		sigaction(signals[i], &before[i], NULL);
+	if (interrupted)
+		raise(interrupted);
+	return err;
+}
+
+int lm_cli_read_password(char *out, struct lm_error *out_error)
+{
+	struct termios shown;
+
+	if (tcgetattr(STDIN_FILENO, &shown) < 0)
+		return read_line(out, out_error);
+	return ask_in_silence(&shown, out, out_error);
+}
