@@ -8,7 +8,7 @@ enum {
 	VERIFY_LIFE = 60 * 1000,
 	CACHE_ENTRIES = 1024,
 	CACHE_LIFE = 2000,
-	ITERATIONS_USUAL = 4096,
+	ITERATIONS_USUAL = 10000,
 };
 
 static void handler_unref(struct lm_store_handler *h)
