@@ -1,4 +1,5 @@
-/* The POP3 server session. */
+/* The POP3 server session; only mechanisms without chance in their challenges, so that runs
+ * compare. */
 #include "session_driver.h"
 
 #include <lettermill/pop3.h>
@@ -17,7 +18,7 @@ static struct lm_session *make(void)
 	lm_pop3_server_params_init(&params);
 	params.hostname = "h";
 	params.decides = UINT64_MAX;
-	params.mechanisms = "PLAIN LOGIN CRAM-MD5 XOAUTH2";
+	params.mechanisms = "PLAIN LOGIN XOAUTH2";
 	params.tls = params.plain_login = params.apop = true;
 	return lm_pop3_server_new(&params, &peer, 1000, &s) == 0 ? s : NULL;
 }
