@@ -26,7 +26,14 @@ const struct lm_pop3_lang *const lm_pop3_langs[] = {
 #undef L
 };
 
-const size_t lm_pop3_lang_count = sizeof(lm_pop3_langs) / sizeof(*lm_pop3_langs);
+enum {
+#define L(tag) LANG_##tag,
+#include "pop3/languages.def"
+#undef L
+	LANG_COUNT
+};
+
+const size_t lm_pop3_lang_count = LANG_COUNT;
 
 const struct lm_pop3_lang *lm_pop3_lang_find(struct lm_bytes range)
 {

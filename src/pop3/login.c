@@ -142,7 +142,7 @@ static int maildrop_then(struct lm_pop3_server *s, const struct lm_reply *reply)
 /* A name with control characters would forge replies and log lines. */
 static bool is_name(struct lm_bytes name)
 {
-	for (size_t i = 0; i < name.len; i++)
+	for (size_t i = 0; name.data && i < name.len; i++)
 		if (name.data[i] < 0x20 || name.data[i] == 0x7F)
 			return false;
 	return name.len > 0;
