@@ -221,6 +221,13 @@ void lm_smtp_apply_credentials(struct lm_smtp *s, const struct lm_smtp_verdict *
 	struct lm_buf out;
 	int err;
 
+	if (!v->yes && (v->flags & LM_REPLY_CLOSE)) {
+		struct lm_smtp_words w = reply.smtp_code ? v->words
+		                                         : lm_smtp_words_of(LM_SMTP_R_AUTH_FAILED);
+
+		lm_smtp_say_words(s, &w);
+		return; /* and closed behind it */
+	}
 	if (!v->yes && reply.result >= 0)
 		reply.result = v->words.code < 500 ? LM_E_STORE : LM_E_AUTH;
 	if (!v->yes && reply.smtp_code)
@@ -276,9 +283,8 @@ void lm_smtp_apply_auth_done(struct lm_smtp *s, const struct lm_smtp_verdict *v)
 		return;
 	lm_smtp_set_state(s, LM_SMTP_READY);
 	s->errors += !ok;
-	if (w.code == 421 || (s->params->max_errors && s->errors >= s->params->max_errors)) {
-		if (w.code != 421)
-			lm_smtp_say(s, LM_SMTP_R_TOO_MANY_ERRORS);
+	if (w.code == 421)
 		lm_smtp_close(s);
-	}
+	else if (!ok)
+		lm_smtp_check_errors(s);
 }

@@ -325,12 +325,15 @@ void lm_smtp_chunk_dropped(struct lm_smtp *s)
 		leave(s, true);
 	else
 		lm_smtp_refusal_clear(s);
+	lm_smtp_check_errors(s);
 }
 
 /* Refused before its first octet: let it pass by, then say so. */
 static void drop_chunk(struct lm_smtp *s, const struct lm_smtp_words *words)
 {
 	lm_smtp_refuse(s, words);
+	s->rate_start = s->now;
+	s->rate_octets = 0;
 	if (s->chunk_left > swallow_max(s)) {
 		lm_smtp_say_words(s, &s->refusal);
 		lm_smtp_close(s);
@@ -344,6 +347,9 @@ static void take_octets(struct lm_smtp *s)
 	s->txn->chunked = true;
 	s->txn->last = s->chunk_last;
 	begin(s);
+	if (s->txn->last && s->chunk_left == 0)
+		s->txn->has_bare |= s->txn->after_cr;
+	check_message(s);
 	go_on(s);
 }
 
@@ -392,7 +398,7 @@ static void say_each(struct lm_smtp *s, const struct lm_reply *replies)
 	struct lm_smtp_words kept = lm_smtp_words_of(LM_SMTP_R_MESSAGE_OK);
 	const struct lm_smtp_row *row = s->row;
 
-	for (size_t i = 0, r = 0; i < s->txn->fate_count && !s->fatal; i++) {
+	for (size_t i = 0, r = 0; !s->fatal && i < s->txn->fate_count; i++) {
 		struct lm_smtp_verdict v = { .words = kept };
 
 		if (!s->txn->fates[i] && lm_smtp_judge(row, &replies[r++], &v))

@@ -120,9 +120,10 @@ static enum lm_smtp_reply_id read_envid(struct lm_smtp *s, struct lm_bytes v,
 	struct lm_buf plain;
 
 	(void)r;
-	bad = v.len > ENVID_MAX ? LM_SMTP_R_BAD_PARAMETER : decode(v, ENVID_MAX, &plain);
-	if (v.len <= ENVID_MAX)
-		lm_buf_done(&plain);
+	if (v.len > ENVID_MAX)
+		return LM_SMTP_R_BAD_PARAMETER;
+	bad = decode(v, ENVID_MAX, &plain);
+	lm_buf_done(&plain);
 	return bad ? bad : keep(s, v, &s->txn->envelope.envid);
 }
 

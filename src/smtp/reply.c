@@ -89,15 +89,26 @@ static bool is_bad(int code)
 	return (code >= 500 && code <= 504) || code == 555;
 }
 
+static bool is_one_too_many(const struct lm_smtp *s)
+{
+	return s->params->max_errors && s->errors >= s->params->max_errors;
+}
+
+void lm_smtp_check_errors(struct lm_smtp *s)
+{
+	if (!is_one_too_many(s) || s->state >= LM_SMTP_CLOSING)
+		return;
+	lm_smtp_say(s, LM_SMTP_R_TOO_MANY_ERRORS);
+	lm_smtp_close(s);
+}
+
 void lm_smtp_say_bad(struct lm_smtp *s, enum lm_smtp_reply_id id)
 {
-	if (is_bad(replies[id].code) && ++s->errors >= s->params->max_errors &&
-	    s->params->max_errors) {
-		lm_smtp_say(s, LM_SMTP_R_TOO_MANY_ERRORS);
-		lm_smtp_close(s);
-		return;
-	}
-	lm_smtp_say(s, id);
+	s->errors += is_bad(replies[id].code);
+	if (is_bad(replies[id].code) && is_one_too_many(s))
+		lm_smtp_check_errors(s);
+	else
+		lm_smtp_say(s, id);
 }
 
 static bool has_line_end(struct lm_bytes text)
@@ -107,14 +118,16 @@ static bool has_line_end(struct lm_bytes text)
 }
 
 /* A code that contradicts the result is a handler's mistake, and must not become a yes. */
-static bool is_nonsense(const struct lm_reply *r)
+static bool is_nonsense(const struct lm_smtp_row *row, const struct lm_reply *r)
 {
 	if (has_line_end(r->text) || r->result > 0)
 		return true;
 	if (r->smtp_code == 0)
 		return false;
-	return r->smtp_code < 200 || r->smtp_code > 599 || (r->result < 0 && r->smtp_code < 400) ||
-	       r->smtp_code / 100 == 3;
+	if (r->smtp_code == 354)
+		return row->event != LM_EVENT_DATA || r->result < 0;
+	return r->smtp_code < 200 || r->smtp_code > 599 || r->smtp_code / 100 == 3 ||
+	       (r->result < 0 && r->smtp_code < 400);
 }
 
 /* "4.3.0" of the error table. */
@@ -161,7 +174,7 @@ int lm_smtp_judge(const struct lm_smtp_row *row, const struct lm_reply *reply,
                   struct lm_smtp_verdict *out_verdict)
 {
 	struct lm_smtp_verdict v = { .reply = reply, .flags = reply ? reply->flags : 0 };
-	bool nonsense = reply && is_nonsense(reply);
+	bool nonsense = reply && is_nonsense(row, reply);
 
 	if (!reply)
 		v.words = lm_smtp_words_of(row->fallback);

@@ -261,6 +261,11 @@ static bool has_notice(const struct lm_smtp *s)
 	return s->notice_tls || s->notice_abort;
 }
 
+static bool in_message(const struct lm_smtp *s)
+{
+	return s->state == LM_SMTP_DATA || s->chunk_left;
+}
+
 static bool wants_input(const struct lm_smtp *s)
 {
 	if (s->fatal || has_notice(s) || lm_buf_len(&s->output) > LM_SMTP_OUTPUT_HIGH)
@@ -268,7 +273,8 @@ static bool wants_input(const struct lm_smtp *s)
 	switch (s->state) {
 	case LM_SMTP_DATA:
 		return lm_smtp_data_wants(s);
-	case LM_SMTP_CONNECTING:
+	case LM_SMTP_CONNECTING: /* only to notice who talks too early */
+		return !s->greeted && !s->params->early_talkers;
 	case LM_SMTP_TLS:
 	case LM_SMTP_CLOSING:
 	case LM_SMTP_CLOSED:
@@ -473,7 +479,7 @@ static lm_time_ms op_deadline(const struct lm_session *session)
 	if (s->fatal || s->decision || s->state == LM_SMTP_CONNECTING || s->state >= LM_SMTP_TLS)
 		return LM_NEVER;
 	at = sooner(at, s->active, s->params->idle_timeout);
-	if (s->state == LM_SMTP_DATA)
+	if (in_message(s))
 		return s->params->min_rate ? sooner(at, s->rate_start, RATE_WINDOW) : at;
 	if (lm_line_pending(&s->line))
 		at = sooner(at, s->line_start, s->params->command_timeout);
@@ -484,7 +490,7 @@ static int op_tick(struct lm_session *session, lm_time_ms now)
 {
 	struct lm_smtp *s = of(session);
 	bool idle = s->params->idle_timeout > 0 && now >= s->active + s->params->idle_timeout;
-	bool fast = s->state == LM_SMTP_DATA &&
+	bool fast = in_message(s) &&
 	            s->rate_octets >= (uint64_t)s->params->min_rate * (RATE_WINDOW / 1000);
 
 	if (s->fatal || now < op_deadline(session))

@@ -164,6 +164,8 @@ void lm_smtp_say_words(struct lm_smtp *s, const struct lm_smtp_words *words);
 void lm_smtp_say_line(struct lm_smtp *s, const struct lm_smtp_words *words, bool last);
 /** A reply to a bad command: counted, and 421 when it was one too many. */
 void lm_smtp_say_bad(struct lm_smtp *s, enum lm_smtp_reply_id id);
+/** Close with 421 when there were too many errors. */
+void lm_smtp_check_errors(struct lm_smtp *s);
 /** What a handler's answer (NULL: none) means for `row`. LM_E_MISUSE: nonsense, the verdict is a
  * temporary failure. */
 int lm_smtp_judge(const struct lm_smtp_row *row, const struct lm_reply *reply,
