@@ -235,6 +235,7 @@ int main(void)
 		cmocka_unit_test(bad_passwords_are_refused),
 		cmocka_unit_test(static_accounts_keep_the_secret),
 		EVERYWHERE("memory:"),
+		EVERYWHERE("sqlite:%s/mail.db"),
 	};
 
 	return cmocka_run_group_tests_name("accounts", tests, NULL, NULL);

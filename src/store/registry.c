@@ -1,9 +1,11 @@
 /* The stores there are, by the scheme of their URL; the only file that includes backends. */
 #include "store/memory/memory.h"
+#include "store/sqlite/sqlite.h"
 
 #include "base/error.h"
 
 static const struct lm_store_backend backends[] = {
+	{ "sqlite", lm_sqlite_open, lm_sqlite_accounts, lm_sqlite_check },
 	{ "memory", lm_memory_open, lm_memory_accounts, NULL },
 };
 

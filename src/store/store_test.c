@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-static const char *const patterns[] = { "memory:" };
+static const char *const patterns[] = { "memory:", "sqlite:@" };
 
 int main(void)
 {
