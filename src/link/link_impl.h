@@ -51,6 +51,7 @@ struct lm_link {
 	bool has_chunk : 1, chunk_is_last : 1, source_waits : 1;
 	bool has_ended : 1; /* the peer sends no more */
 	bool has_failed : 1, must_abort : 1;
+	bool is_owing : 1; /* octets were written and may not have left yet */
 };
 
 /** Have the link looked at again, soon, from the loop. */

@@ -109,38 +109,52 @@ static bool push_body(struct lm_link *link)
 	return taken > 0 || !offered;
 }
 
+/* Everything said has left this process, as far as the transport can know. */
+static bool all_sent(const struct lm_link *link)
+{
+	return !output(link).len && !link->is_owing;
+}
+
+/* One write; whether another is worth while. The last one is empty: a transport may have taken more
+ * than it could pass on. */
+static bool write_once(struct lm_link *link)
+{
+	struct lm_bytes out = output(link);
+	size_t n = 0;
+	int err = link->transport->ops->write(link->transport, out, &n);
+
+	if (err == LM_E_AGAIN)
+		link->is_blocked = true;
+	else if (err)
+		lm_link_fail(link, err);
+	else if (!out.len)
+		link->is_owing = false;
+	if (err || !out.len)
+		return false;
+	lm_session_sent(link->session, n);
+	link->stats.octets_out += n;
+	link->stuck_since = LM_NEVER;
+	link->is_owing = true;
+	link->turn += (uint32_t)n;
+	/* Others' turn: the loop comes back, as writing is possible still. */
+	if (link->turn > LM_LINK_TURN_MAX)
+		link->is_blocked = true;
+	return !link->is_blocked;
+}
+
 /* Write all there is, unless the peer or the turn sets an end. Returns whether anything went. */
 static bool flush(struct lm_link *link)
 {
-	bool any = false;
-	struct lm_bytes out;
+	uint64_t before = link->stats.octets_out;
 
-	while ((out = output(link)).len && !link->is_blocked) {
-		size_t n = 0;
-		int err = link->transport->ops->write(link->transport, out, &n);
-
-		if (err == LM_E_AGAIN) {
-			link->is_blocked = true;
-			break;
-		}
-		if (err) {
-			lm_link_fail(link, err);
-			return any;
-		}
-		any = true;
-		lm_session_sent(link->session, n);
-		link->stats.octets_out += n;
-		link->stuck_since = LM_NEVER;
-		link->turn += (uint32_t)n;
-		/* Others' turn: the loop comes back, as writing is possible still. */
-		if (link->turn > LM_LINK_TURN_MAX)
-			link->is_blocked = true;
-	}
-	if (!out.len)
+	if (!link->is_blocked && !all_sent(link))
+		while (write_once(link))
+			;
+	if (all_sent(link))
 		link->stuck_since = LM_NEVER;
 	else if (link->stuck_since == LM_NEVER)
 		link->stuck_since = lm_loop_now(link->loop);
-	return any;
+	return link->stats.octets_out != before;
 }
 
 /* One round; whether another is worth while. */
@@ -188,7 +202,7 @@ static void set_wants(struct lm_link *link)
 /* The peer has said all; the session hears of it when all of that is done. */
 static bool is_over(struct lm_link *link)
 {
-	return link->has_ended && !output(link).len &&
+	return link->has_ended && all_sent(link) &&
 	       !wants(link, LM_WANT_ANSWER | LM_WANT_BODY | LM_WANT_CLOSE);
 }
 
@@ -201,11 +215,11 @@ static void settle(struct lm_link *link)
 		link->must_abort = true;
 	if (link->must_abort && !link->has_failed)
 		lm_link_fail(link, LM_E_CANCELED);
-	if (link->has_failed || is_over(link) || ((want & LM_WANT_CLOSE) && !output(link).len)) {
+	if (link->has_failed || is_over(link) || ((want & LM_WANT_CLOSE) && all_sent(link))) {
 		lm_link_finish(link);
 		return;
 	}
-	if ((want & LM_WANT_TLS) && !output(link).len) {
+	if ((want & LM_WANT_TLS) && all_sent(link)) {
 		lm_link_start_tls(link);
 		return;
 	}

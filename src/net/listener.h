@@ -46,9 +46,10 @@ LM_MUST int lm_listener_new(struct lm_loop *loop, int fd,
 /** Accept no more; closes the descriptor. Safe inside `accepted`. NULL is allowed. */
 void lm_listener_free(struct lm_listener *listener);
 
-/** PROXY protocol v1 and v2, a sans-IO parser: 1 parsed (*out_taken octets, *out_peer filled;
- * `local` true for LOCAL/UNKNOWN: keep the socket's own addresses), 0 more needed, LM_E_PROTO.
- * Never more than 536 octets are asked for. */
+/** PROXY protocol v1 and v2, a sans-IO parser: 1 parsed (*out_taken octets, *out_info filled;
+ * `local` true for LOCAL, UNKNOWN and families without an IP stream: keep the socket's own
+ * addresses), 0 more needed, LM_E_PROTO. Never more than 536 octets are asked for. What was read
+ * behind the header goes back by lm_transport_unread. */
 struct lm_proxy_info {
 	bool local;
 	char peer[64], dest[64];

@@ -96,7 +96,7 @@ static int pair_write(struct lm_transport *t, struct lm_bytes octets, size_t *ou
 
 	if (e->reset || o->is_freed || o->no_more)
 		return LM_E_CLOSED;
-	if (!room)
+	if (!room && octets.len)
 		return LM_E_AGAIN;
 	if (octets.len > room)
 		octets.len = room;

@@ -39,6 +39,10 @@ static int socket_write(struct lm_transport *t, struct lm_bytes octets, size_t *
 {
 	ssize_t n;
 
+	if (!octets.len) {
+		*out_len = 0;
+		return 0;
+	}
 	do
 		n = send(self(t)->fd, octets.data, octets.len, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);

@@ -292,7 +292,7 @@ static int tls_write(struct lm_transport *transport, struct lm_bytes octets, siz
 	settle(t);
 	if (t->below_error && !t->error)
 		return fail(t, t->below_error, "the connection was lost");
-	if (!total)
+	if (!total && (err || octets.len || lm_buf_len(&t->pending)))
 		return err ? err : LM_E_AGAIN;
 	*out_len = total;
 	return 0;

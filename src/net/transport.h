@@ -13,7 +13,8 @@ struct lm_transport;
 
 /**
  * All calls return at once. `changed` (set by the owner) is called from the loop, never from inside
- * a call, when read or write is worth another try after LM_E_AGAIN.
+ * a call, each turn again while what is wanted is possible: so a read that did not fill its buffer
+ * need not be tried again, and what was not read now is told of later.
  */
 struct lm_transport_ops {
 	const char *name;
@@ -21,7 +22,8 @@ struct lm_transport_ops {
 	 * LM_E_IO, LM_E_TLS. */
 	int (*read)(struct lm_transport *, uint8_t *buf, size_t cap, size_t *out_len);
 	/** Octets out: 0 with *out_len > 0 (maybe short); LM_E_AGAIN; LM_E_CLOSED; LM_E_IO,
-	 * LM_E_TLS. */
+	 * LM_E_TLS. Without octets: 0 when all that was taken has been passed on, LM_E_AGAIN while
+	 * it has not, and is lost if the transport is freed now. */
 	int (*write)(struct lm_transport *, struct lm_bytes octets, size_t *out_len);
 	/** Say what to wait for: set of enum lm_io. Reading off is back-pressure. */
 	void (*want)(struct lm_transport *, unsigned io);
@@ -49,13 +51,20 @@ LM_MUST int lm_transport_socket(struct lm_loop *loop, int fd, struct lm_transpor
 LM_MUST int lm_transport_pair(struct lm_loop *loop, size_t capacity, struct lm_transport **out_a,
                               struct lm_transport **out_b);
 
+/** Over `below`, which it owns from now on (also on error): `octets` (copied, at most 64 KB) are
+ * read first, for who read too far, such as behind a PROXY header. LM_E_NOMEM. */
+LM_MUST int lm_transport_unread(struct lm_loop *loop, struct lm_transport *below,
+                                struct lm_bytes octets, struct lm_transport **out_transport);
+
 struct lm_tls_context;
 
 /**
  * TLS over another transport, which it owns from now on (also on error). `server` says which side;
  * `server_name` (client) is sent as SNI and checked against the certificate. The handshake goes on
  * by itself inside read and write, which say LM_E_AGAIN until it is done; lm_transport_tls_done
- * tells. A TLS transport keeps no buffers while it waits.
+ * tells. A TLS transport keeps no buffers while it waits. `below` must not be TLS itself. An end
+ * without close_notify is LM_E_TLS: what came before it may have been cut. LM_E_MISUSE when the
+ * context is for the other side.
  */
 LM_MUST int lm_transport_tls(struct lm_loop *loop, struct lm_transport *below,
                              struct lm_tls_context *context, bool server, const char *server_name,
