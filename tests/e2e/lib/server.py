@@ -20,13 +20,15 @@ class Server:
 
     def __init__(self, context, extra=(), users=None, off=(), store=None, name="mail",
                  log="text", hostname="mx.example.org", cert="server", env=None, prefix=(),
-                 expect=0):
+                 expect=0, domains=("example.org",)):
         self.context, self.name, self.expect = context, name, expect
         self.users = {"u1": "secret", "u2": "other", "u3": "third"} if users is None else users
         self.store = store or f"sqlite:{context.path(name + '.db')}"
         self.lmtp_path = context.path(name + ".lmtp")
         self.hostname, self.log, self.off = hostname, log, set(off)
         self.extra, self.cert, self.prefix = list(extra), cert, list(prefix)
+        for domain in domains:
+            self.extra += ["--domain", domain]
         self.env = env or {}
         self.process, self.endpoints, self.pid = None, {}, None
         self.err_path = context.path(name + ".err")

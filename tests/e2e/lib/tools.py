@@ -46,7 +46,7 @@ class Result:
 def run(*command, stdin=b"", env=None, cwd=None, timeout=120, code=0):
     """Run a program to its end. `code`: the exit code it must have, None for any."""
     process = subprocess.run(
-        [os.fspath(c) for c in command], input=stdin, capture_output=True, cwd=cwd,
+        [str(c) for c in command], input=stdin, capture_output=True, cwd=cwd,
         timeout=timeout, env={**os.environ, "LC_ALL": "C", **(env or {})}, check=False)
     result = Result(process)
     assert code is None or result.code == code, f"{' '.join(map(str, command))}: {result}"

@@ -128,7 +128,7 @@ class Smtp(Wire):
     def begin(self, *to, sender="a@example.org", parameters=""):
         self.cmd(f"MAIL FROM:<{sender}>{parameters}", "250")
         for address in to or ("u1",):
-            self.cmd(f"RCPT TO:<{address}>", "250")
+            self.cmd(f"RCPT TO:<{full(address)}>", "250")
 
     def deliver(self, message, *to, sender="a@example.org"):
         """A whole transaction; `message` has CRLF lines and is stuffed here."""
@@ -195,6 +195,11 @@ def raw_body(wire):
         wire.buffer = b""
     data = b"\r\n" + bytes(data[:-3])
     return data.replace(b"\r\n.", b"\r\n")[2:]
+
+
+def full(address):
+    """An account's address."""
+    return address if "@" in address else address + "@example.org"
 
 
 def stuff(message):

@@ -1,0 +1,136 @@
+"""nodemailer (SMTP, LMTP, a pool) and node-pop3, clients of the Node world."""
+import json
+import os
+
+from lib import messages, tools
+from lib.runner import test
+from lib.wire import deliver, fetch_all
+
+PRELUDE = """
+const fs = require('fs');
+const nodemailer = require('nodemailer');
+const ca = fs.readFileSync(process.env.CA);
+const env = { from: 'a@example.org', to: ['u1@example.org'] };
+const port = Number(process.env.PORT);
+async function main() {
+"""
+
+
+def node(t, script, code=0, **environment):
+    path = t.write("script.js", PRELUDE + script + "\n}\nmain().catch(e => { console.error(e); "
+                   "process.exit(1); });\n")
+    assert os.path.isdir(tools.NODE_MODULES), "npm packages are missing: run tests/e2e/setup.sh"
+    return tools.run(tools.need("node"), path, code=code, env={
+        "NODE_PATH": tools.NODE_MODULES, "CA": t.cert.ca,
+        **{name: str(value) for name, value in environment.items()}})
+
+
+@test(seconds=3)
+def pool_of_five(t):
+    """A pool of five connections with STARTTLS and AUTH: 100 messages, each once."""
+    s = t.server()
+    node(t, """
+    const pool = nodemailer.createTransport({ host: 'localhost', port, requireTLS: true, pool: true,
+        maxConnections: 5, maxMessages: 7, auth: { user: 'u1', pass: 'secret' }, tls: { ca } });
+    await Promise.all(Array.from({ length: 100 }, (_, i) => pool.sendMail({ envelope: env,
+        from: env.from, to: env.to, subject: 'number ' + i, text: '.dot\\n..\\nnumber ' + i })));
+    pool.close();
+    """, PORT=s.port("submission"))
+    got = fetch_all(s)
+    subjects = sorted(int(m.split(b"\r\nSubject: number ")[1].split(b"\r\n")[0]) for m in got)
+    assert subjects == list(range(100)), subjects
+    assert all(b"with ESMTPSA" in m for m in got)
+
+
+@test(seconds=3)
+def corpus_raw(t):
+    """The corpus as raw octets over one SMTPS connection."""
+    s = t.server()
+    sent = {**messages.corpus(), **messages.nasty()}
+    os.mkdir(t.path("corpus"))
+    for name, message in sent.items():
+        t.write("corpus/" + name, message)
+    t.write("names.json", json.dumps(list(sent)))
+    node(t, """
+    const pool = nodemailer.createTransport({ host: 'localhost', port, secure: true, pool: true,
+        maxConnections: 1, auth: { user: 'u1', pass: 'secret' }, tls: { ca } });
+    for (const name of JSON.parse(fs.readFileSync(process.env.DIR + '/names.json')))
+        await pool.sendMail({ envelope: env, raw: fs.readFileSync(process.env.DIR + '/corpus/' + name) });
+    pool.close();
+    """, PORT=s.port("smtps"), DIR=t.dir)
+    for (name, message), got in zip(sent.items(), fetch_all(s), strict=True):
+        # Submission may repair Date and Message-ID: compare what must not change.
+        want = message if message.endswith(b"\r\n") or not message else message + b"\r\n"
+        assert got.endswith(want), name
+
+
+@test
+def mechanisms_and_refusals(t):
+    """LOGIN, PLAIN, CRAM-MD5; a wrong password is EAUTH, an unknown recipient EENVELOPE."""
+    s = t.server("--auth", "PLAIN,LOGIN,CRAM-MD5", "--auth-delay", "0s")
+    out = node(t, """
+    for (const authMethod of ['PLAIN', 'LOGIN', 'CRAM-MD5'])
+        for (const pass of ['secret', 'wrong']) {
+            const c = nodemailer.createTransport({ host: 'localhost', port, authMethod,
+                auth: { user: 'u1', pass }, tls: { ca } });
+            await c.sendMail({ envelope: env, text: 'x' }).then(
+                () => console.log(authMethod, pass, 'ok'),
+                e => console.log(authMethod, pass, e.code, e.responseCode));
+        }
+    const c = nodemailer.createTransport({ host: 'localhost', port, auth: { user: 'u1',
+        pass: 'secret' }, tls: { ca } });
+    await c.sendMail({ envelope: { from: 'a@example.org', to: ['nobody@example.org'] }, text: 'x' })
+        .catch(e => console.log(e.code, e.responseCode));
+    """, PORT=s.port("submission")).out.decode().splitlines()
+    assert out == [f"{m} {x}" for m in ("PLAIN", "LOGIN", "CRAM-MD5")
+                   for x in ("secret ok", "wrong EAUTH 535")] + ["EENVELOPE 550"], out
+    assert len(fetch_all(s)) == 3
+
+
+@test
+def lmtp(t):
+    """LMTP on a TCP port, with the STARTTLS that nodemailer takes by itself; DSN parameters."""
+    s = t.server("--lmtp", "127.0.0.1:0")
+    node(t, """
+    const c = nodemailer.createTransport({ host: 'localhost', port, lmtp: true, tls: { ca } });
+    const r = await c.sendMail({ envelope: env, text: 'x',
+        dsn: { id: 'abc', return: 'headers', notify: ['failure', 'delay'], recipient: env.to[0] } });
+    if (r.accepted.length != 1) throw new Error(JSON.stringify(r));
+    """, PORT=s.port("lmtp"))
+    assert b"with LMTPS" in fetch_all(s)[0]
+
+
+@test
+def utf8_and_big(t):
+    """SMTPUTF8 addresses are understood; 5 MB of attachment arrives."""
+    s = t.server("--catch-all", "u1")
+    node(t, """
+    const c = nodemailer.createTransport({ host: 'localhost', port, tls: { ca } });
+    await c.sendMail({ envelope: { from: 'grün@example.org', to: ['ünal@example.org'] },
+        from: 'grün@example.org', to: 'ünal@example.org', subject: 'ü', text: 'ü' });
+    await c.sendMail({ envelope: env, text: 'x',
+        attachments: [{ filename: 'a', content: Buffer.alloc(5000000, 'abc') }] });
+    """, PORT=s.port("smtp"))
+    one, two = fetch_all(s)
+    assert "grün@example.org".encode() in one and b"UTF8SMTP" in messages.trace(one), one
+    assert len(two) > 6_600_000
+
+
+@test
+def node_pop3(t):
+    """node-pop3: UIDL, RETR, TOP, DELE, QUIT over STLS and POP3S."""
+    s = t.server()
+    for n in range(3):
+        deliver(s, messages.HEAD + b".%d\r\n" % n)
+    for listener, tls in (("pop3", "false"), ("pop3s", "true")):
+        out = node(t, """
+        const Pop3 = require('node-pop3');
+        const c = new Pop3({ host: 'localhost', port, user: 'u1', password: 'secret',
+            tls: process.env.TLS == 'true', tlsOptions: { ca }, servername: 'localhost' });
+        const list = await c.UIDL();
+        console.log(list.length, (await c.RETR(list[1][0])).endsWith('.1\\r\\n') ||
+            JSON.stringify(await c.RETR(list[1][0])));
+        console.log((await c.TOP(3, 0)).includes('Subject: nasty'));
+        await c.QUIT();
+        """, PORT=s.port(listener), TLS=tls).out.split()
+        assert out[0] == b"3" and out[2] == b"true", out
