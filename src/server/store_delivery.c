@@ -107,7 +107,7 @@ static void committed(struct lm_sh_delivery *d, int result)
 		       LM_LOG_NUMBER("mailboxes", d->what.mailbox_count),
 		       LM_LOG_NUMBER("octets", d->octets));
 	else
-		lm_log(d->worker->handler->log, LM_LOG_WARN, "message.lost",
+		lm_log(d->worker->handler->log, LM_LOG_WARN, "message.failed",
 		       LM_LOG_NUMBER("session", d->session), LM_LOG_TEXT("sender", d->what.sender),
 		       LM_LOG_TEXT("error", lm_str(lm_err_name(result))));
 	end(d, result);
