@@ -10,7 +10,8 @@
 
 enum lm_path_kind {
 	LM_PATH_SENDER,    /**< `<>` is legal */
-	LM_PATH_RECIPIENT, /**< `<postmaster>` is legal, in any case */
+	LM_PATH_RECIPIENT, /**< `<local>` without a domain is legal: postmaster, or an account here
+	                    */
 };
 
 /**
