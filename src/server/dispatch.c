@@ -185,13 +185,15 @@ static bool ask_one(struct lm_decision *d, size_t i)
 	d->asking = false;
 	if (d->answered || d->delaying || d->passed) {
 		/* The ticket was used inside the call: that was the answer. */
+		bool settled = !d->passed;
+
 		if (verdict == LM_ANSWERED)
 			lm_reply_drop(&reply);
 		if (d->answered)
 			decision_give(conn->worker, d);
-		else if (d->passed)
+		else
 			d->passed = false;
-		return d->answered || d->delaying;
+		return settled;
 	}
 	if (verdict == LM_ANSWERED)
 		decided(d, &reply);

@@ -24,7 +24,8 @@ static void wait_free(struct lm_proxy_wait *p)
 {
 	struct lm_worker *w = p->worker;
 
-	lm_watch_free(p->watch);
+	if (p->watch)
+		lm_watch_free(p->watch);
 	lm_timer_disarm(w->loop, &p->timer);
 	if (p->prev)
 		p->prev->next = p->next;
@@ -60,6 +61,9 @@ static void parsed(struct lm_proxy_wait *p, const struct lm_proxy_info *info)
 		a.peer_port = info->peer_port;
 		a.local_port = info->dest_port;
 	}
+	/* The session's own watch takes over. */
+	lm_watch_free(p->watch);
+	p->watch = NULL;
 	lm_conn_begin(w, service, &a);
 	/* Last, since it may end a draining worker. */
 	wait_free(p);

@@ -217,7 +217,7 @@ static void wake(struct lm_task *task)
 	inbox->last = &inbox->first;
 	config = inbox->config;
 	inbox->config = NULL;
-	drains = inbox->drain;
+	drains = inbox->drain && !inbox->closed;
 	inbox->drain = false;
 	timeout = inbox->drain_timeout;
 	inbox->posted = false;
