@@ -1,5 +1,7 @@
 /* AUTH with mechanisms of several rounds, GNU SASL's client at the other end. */
-#include "drive.h"
+#include "pop3/drive.h"
+
+#include "lm_test.h"
 
 #include "sasl/sasl.h"
 #include "wire/text.h"

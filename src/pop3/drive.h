@@ -6,8 +6,6 @@
 
 #include "pop3/server.h"
 
-#include "lm_test.h"
-
 struct drive {
 	struct lm_pop3_server_params params;
 	struct lm_session *session;

@@ -39,7 +39,8 @@ const struct lm_pop3_lang lm_pop3_lang_nl = {
 		[LM_SAY_INVALID_STATE] =
 			"opdracht {verb} mag alleen worden uitgevoerd in de staat {state}.",
 		[LM_SAY_INVALID_PARAMS_NONE] = "{verb} neemt geen argumenten.",
-		[LM_SAY_INVALID_PARAMS_ONE] = "{verb} vereist een argument, niet meer, niet minder.",
+		[LM_SAY_INVALID_PARAMS_ONE] =
+			"{verb} vereist een argument, niet meer, niet minder.",
 		[LM_SAY_INVALID_PARAMS_MANY] =
 			"{verb} vereist {max} argumenten, niet meer, niet minder.",
 		[LM_SAY_INVALID_PARAMS_MOST] = "{verb} neemt niet meer argumenten dan {max}.",

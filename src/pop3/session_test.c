@@ -1,5 +1,7 @@
 /* What a transcript cannot say: decisions left open, bounded memory, time, broken handlers. */
-#include "drive.h"
+#include "pop3/drive.h"
+
+#include "lm_test.h"
 
 static void setup(struct drive *d)
 {

@@ -1,5 +1,7 @@
 /* The tables are whole: every command and every language. */
-#include "drive.h"
+#include "pop3/drive.h"
+
+#include "lm_test.h"
 
 #include "wire/text.h"
 
