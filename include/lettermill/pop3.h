@@ -29,13 +29,14 @@ struct lm_pop3_server_params {
 	lm_time_ms command_timeout; /**< from the first octet of a command line to its end: stops
 	                               slow octets */
 	unsigned max_errors; /**< bad commands until the session is ended with a last word; 10 */
-	size_t max_line;     /**< RFC 2449 4: 255 */
+	size_t max_line;     /**< octets of a command line, CRLF included; 255 (RFC 2449 4) or more.
+	                        AUTH and its responses may have 12288 (RFC 5034 4) */
 };
 
 /** Fill in defaults. */
 LM_API void lm_pop3_server_params_init(struct lm_pop3_server_params *params);
 
-/** Who is at the other end; all borrowed until the call returns but `stamp` and `client_id`. */
+/** Who is at the other end; all copied. */
 struct lm_pop3_server_peer {
 	uint64_t id;
 	const char *peer_address;

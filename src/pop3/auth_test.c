@@ -230,7 +230,7 @@ static void a_long_initial_response_is_taken(void **state)
 	memcpy(line + 11, "AHUA", 4);
 	memcpy(line + 11 + 1000, "\r\n", 3);
 	drive_say(&d, line);
-	drive_expect(&d, "+OK Lettermill POP3 ready at localhost, IPv6 [::1]:9\r\n"
+	drive_expect(&d, "+OK Lettermill-POP3 ready, IPv6 [::1]:9\r\n"
 	                 "-ERR invalid authentication response.\r\n");
 	for (size_t i = 4; i < 1000; i += 4)
 		memcpy(line + 11 + i, "YWFh", 4);

@@ -49,7 +49,7 @@ static const struct lm_pop3_command *find(struct lm_bytes verb)
 }
 
 /* What is wrong with a line before anybody looks at its words. */
-static int line_fault(const struct lm_pop3_server *s, const struct lm_line *line)
+static int line_fault(const struct lm_line *line)
 {
 	unsigned never = LM_LINE_BARE | LM_LINE_NUL | LM_LINE_CONTROL;
 
@@ -57,9 +57,15 @@ static int line_fault(const struct lm_pop3_server *s, const struct lm_line *line
 		return LM_SAY_LINE_TOO_LONG;
 	if (line->flags & never)
 		return LM_SAY_INVALID_OCTETS;
-	if (line->flags & LM_LINE_8BIT && !(s->info.utf8 && lm_is_utf8(line->text)))
-		return LM_SAY_INVALID_OCTETS;
 	return 0;
+}
+
+/* Octets from 0x80 are text only once UTF8 was given; but in a password, which is octets. */
+static bool has_odd_octets(const struct lm_pop3_server *s, const struct lm_line *line)
+{
+	if (!(line->flags & LM_LINE_8BIT) || (s->command && s->command->flags & LM_POP3_REST))
+		return false;
+	return !s->info.utf8 || !lm_is_utf8(line->text);
 }
 
 static struct lm_bytes without_spaces_behind(struct lm_bytes b)
@@ -150,7 +156,7 @@ static int unknown(struct lm_pop3_server *s, struct lm_bytes text, struct lm_byt
 int lm_pop3_line(struct lm_pop3_server *s, const struct lm_line *line)
 {
 	struct lm_bytes rest = line->text, verb;
-	int fault = line_fault(s, line);
+	int fault = line_fault(line);
 
 	s->command = NULL;
 	s->number = 0;
@@ -160,9 +166,11 @@ int lm_pop3_line(struct lm_pop3_server *s, const struct lm_line *line)
 		return lm_pop3_say(s, (enum lm_pop3_say)fault);
 	verb = lm_next_word(&rest);
 	s->command = find(verb);
-	if (line->text.len + 2 > s->params->max_line &&
+	if (line->text.len + 2 > lm_pop3_command_max(s->params) &&
 	    !(s->command && s->command->flags & LM_POP3_LONG))
 		return lm_pop3_say(s, LM_SAY_LINE_TOO_LONG);
+	if (has_odd_octets(s, line))
+		return lm_pop3_say(s, LM_SAY_INVALID_OCTETS);
 	if (!s->command)
 		return unknown(s, line->text, verb);
 	return run(s, s->command, rest);

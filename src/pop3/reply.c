@@ -76,8 +76,6 @@ static int put_place(struct lm_pop3_server *s, struct lm_bytes name)
 		return put_state(s);
 	if (lm_bytes_equal(name, lm_str("s")))
 		return lm_buf_add_str(&s->out, s->info.tls.active ? "S" : "");
-	if (lm_bytes_equal(name, lm_str("host")))
-		return lm_buf_add_str(&s->out, s->params->hostname);
 	LM_ASSERT(lm_bytes_equal(name, lm_str("peer")));
 	return put_peer(s);
 }

@@ -219,9 +219,14 @@ static int pop3_answer(struct lm_session *session, uint32_t event_id, const stru
 
 /* ---- input ---- */
 
+size_t lm_pop3_command_max(const struct lm_pop3_server_params *params)
+{
+	return params->max_line > LM_POP3_LINE_MAX ? params->max_line : LM_POP3_LINE_MAX;
+}
+
 size_t lm_pop3_line_max(const struct lm_pop3_server *s)
 {
-	size_t max = s->params->max_line;
+	size_t max = lm_pop3_command_max(s->params);
 
 	if (s->state != LM_POP3_TRANSACTION && s->params->mechanisms && max < LM_POP3_SASL_LINE_MAX)
 		max = LM_POP3_SASL_LINE_MAX;
@@ -504,7 +509,7 @@ void lm_pop3_server_params_init(struct lm_pop3_server_params *params)
 		                                  .idle_timeout = 10 * 60 * 1000,
 		                                  .command_timeout = 60 * 1000,
 		                                  .max_errors = 10,
-		                                  .max_line = 255 };
+		                                  .max_line = LM_POP3_LINE_MAX };
 }
 
 static void copy_address(char out[64], const char *address)
@@ -552,7 +557,7 @@ int lm_pop3_server_new(const struct lm_pop3_server_params *params,
 	copy_address(s->info.peer_address, peer->peer_address);
 	copy_address(s->info.local_address, peer->local_address);
 	use_default_language(s);
-	lm_line_reader_init(&s->reader, params->max_line);
+	lm_line_reader_init(&s->reader, lm_pop3_command_max(params));
 	lm_buf_init(&s->out, LM_POP3_OUTPUT_MAX);
 	lm_buf_init(&s->text, 2 * lm_pop3_line_max(s) + 2);
 	err = make_stamp(s, peer->stamp);

@@ -32,6 +32,8 @@ enum lm_pop3_limit {
 	LM_POP3_BODY_HIGH = 128 * 1024,
 	/** All of it, the last body octets doubled by dot-stuffing. */
 	LM_POP3_OUTPUT_MAX = 2 * LM_POP3_BODY_HIGH + 4096,
+	/** RFC 2449 4. */
+	LM_POP3_LINE_MAX = 255,
 	/** RFC 1939 3. */
 	LM_POP3_REPLY_MAX = 512,
 	/** A line of a SASL exchange: RFC 4954's bound, RFC 5034 leaves it to the mechanisms. */
@@ -152,6 +154,8 @@ void lm_pop3_enter(struct lm_pop3_server *s, enum lm_pop3_state state);
 enum lm_event_type lm_pop3_event_of(const struct lm_pop3_server *s,
                                     const struct lm_pop3_command *c);
 
+/** Octets of the longest command line. */
+size_t lm_pop3_command_max(const struct lm_pop3_server_params *params);
 /** Octets of the longest line that may come now. */
 size_t lm_pop3_line_max(const struct lm_pop3_server *s);
 /** The language a session begins with. */

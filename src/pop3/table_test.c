@@ -97,7 +97,7 @@ static bool is_place(struct lm_bytes name)
 {
 	static const char *const places[] = { "verb", "state", "min",   "max",    "n",
 		                              "size", "uidl",  "count", "octets", "user",
-		                              "text", "s",     "host",  "peer" };
+		                              "text", "s",     "peer" };
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
 		if (lm_bytes_equal(name, lm_str(places[i])))
