@@ -54,4 +54,7 @@ BIO_METHOD *lm_tls_bio_method(void);
 /** All there is to know of a finished handshake, in one block (lm_free); NULL: out of memory. */
 struct lm_tls_info *lm_tls_info_new(SSL *ssl, bool server, const char *server_name);
 
+/** Tests only: OpenSSL's object under a TLS transport. */
+SSL *lm_tls_ssl(struct lm_transport *tls);
+
 #endif

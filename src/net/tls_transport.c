@@ -489,3 +489,8 @@ int lm_transport_tls_done(struct lm_transport *transport, struct lm_error *out_e
 	}
 	return t->is_done;
 }
+
+SSL *lm_tls_ssl(struct lm_transport *tls)
+{
+	return self(tls)->ssl;
+}
