@@ -35,7 +35,7 @@ void lm_cli_completion_bash(FILE *out)
 	const struct lm_cli_command *commands = lm_cli_commands(&count);
 	const struct lm_option *options = lm_option_table(&option_count);
 
-	fputs("_lettermill() {\n\tlocal words= files= word=${COMP_WORDS[COMP_CWORD]}\n"
+	fputs("_lettermill() {\n\tlocal words files word=${COMP_WORDS[COMP_CWORD]}\n"
 	      "\tCOMPREPLY=()\n\tif [ \"$COMP_CWORD\" = 1 ]; then\n\t\twords=\"--help --version",
 	      out);
 	for (size_t i = 0; i < count; i++)

@@ -2,7 +2,7 @@
 #include "cli/cli.h"
 
 /* Text as roff reads it: hyphens stay hyphens, and nothing at a line's start is a request. */
-static void roff(FILE *out, const char *text)
+static void words(FILE *out, const char *text)
 {
 	bool start = true;
 
@@ -19,7 +19,21 @@ static void roff(FILE *out, const char *text)
 		else
 			fputc(*text, out);
 	}
+}
+
+static void line(FILE *out, const char *before, const char *text)
+{
+	fputs(before, out);
+	words(out, text);
 	fputs("\n", out);
+}
+
+/* "lettermill NAME ARGUMENTS", the first two in bold. */
+static void usage(FILE *out, const struct lm_cli_command *command)
+{
+	line(out, ".B lettermill ", command->name);
+	if (*command->arguments)
+		line(out, "", command->arguments);
 }
 
 static void roff_options(FILE *out, const struct lm_option *options, size_t count)
@@ -32,18 +46,15 @@ static void roff_options(FILE *out, const struct lm_option *options, size_t coun
 		if (strcmp(section, o->section) != 0)
 			fprintf(out, ".SS %s\n", o->section);
 		section = o->section;
-		fputs(".TP\n.B \\-\\-", out);
-		roff(out, o->name);
-		if (*o->placeholder) {
-			fputs(".I ", out);
-			roff(out, o->placeholder);
-			fputs(".br\n", out);
-		}
-		roff(out, o->help);
-		if (*o->fallback) {
-			fputs("Default: ", out);
-			roff(out, o->fallback);
-		}
+		fputs(".TP\n\\fB\\-\\-", out);
+		words(out, o->name);
+		fputs("\\fR \\fI", out);
+		words(out, o->placeholder);
+		fputs("\\fR\n", out);
+		words(out, o->help);
+		fputs("\n", out);
+		if (*o->fallback)
+			line(out, "Default: ", o->fallback);
 	}
 }
 
@@ -55,11 +66,9 @@ static void roff_command(FILE *out, const struct lm_cli_command *command)
 	fputs(".SH ", out);
 	for (const char *p = command->name; *p; p++)
 		fputc(*p - 'a' + 'A', out);
-	fputs("\n.B lettermill ", out);
-	roff(out, command->name);
-	roff(out, command->arguments);
-	fputs(".PP\n", out);
-	roff(out, *command->text ? command->text : command->summary);
+	fputs("\n", out);
+	usage(out, command);
+	line(out, ".PP\n", *command->text ? command->text : command->summary);
 	roff_options(out, options, count);
 }
 
@@ -93,9 +102,7 @@ void lm_cli_manual(FILE *out)
 	      out);
 	for (size_t i = 0; i < count; i++)
 		if (!commands[i].hidden) {
-			fputs(".B lettermill ", out);
-			roff(out, commands[i].name);
-			roff(out, commands[i].arguments);
+			usage(out, &commands[i]);
 			fputs(".br\n", out);
 		}
 	fputs(".SH DESCRIPTION\nReceives mail over SMTP, submission and LMTP, keeps it on disk, "
