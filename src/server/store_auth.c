@@ -373,7 +373,8 @@ static int accept(struct lm_sh_session *s, struct lm_bytes address, const char *
 	memory = lm_alloc(address.len + 1 + account_size);
 	if (!memory)
 		return LM_E_NOMEM;
-	memcpy(memory, address.data, address.len);
+	if (address.len)
+		memcpy(memory, address.data, address.len);
 	memory[address.len] = '\0';
 	memcpy(memory + address.len + 1, account, account_size);
 	r = &s->recipients[s->recipient_count++];

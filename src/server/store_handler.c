@@ -50,7 +50,7 @@ static int copy_domains(struct lm_store_handler *h, const struct lm_store_handle
 
 static int copy_accounts(struct lm_store_handler *h, const struct lm_store_handler_params *params)
 {
-	h->accounts = lm_alloc_zero(params->account_count, sizeof(*h->accounts));
+	h->accounts = lm_alloc_zero(params->account_count, sizeof(struct lm_accounts *));
 	if (!h->accounts)
 		return LM_E_NOMEM;
 	for (size_t i = 0; i < params->account_count; i++)
