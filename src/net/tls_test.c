@@ -5,6 +5,7 @@
 
 #include "lm_test.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -528,6 +529,50 @@ static void renegotiation_is_refused(void **state)
 	end(&test);
 }
 
+struct meeter {
+	pthread_t thread;
+	struct lm_tls_context *server, *client;
+	int met;
+};
+
+static void *meet_often(void *arg)
+{
+	struct meeter *m = arg;
+
+	for (int i = 0; i < 10; i++) {
+		struct tls_test test;
+
+		begin(&test, 65536, lm_tls_context_ref(m->server), m->client, "mail.example");
+		lm_tls_context_unref(m->server);
+		assert_err(lm_buf_add_str(&test.server.to_send, "x"), 0);
+		assert_err(lm_buf_add_str(&test.client.to_send, "x"), 0);
+		run(&test, 1);
+		m->met += test.client.done == 1 && test.server.done == 1;
+		end(&test);
+	}
+	return NULL;
+}
+
+static void threads_share_settings(void **state)
+{
+	struct lm_tls_params server = server_params("server"), client = client_params();
+	struct meeter meeters[4];
+
+	(void)state;
+	meeters[0] = (struct meeter){ .server = context_of(&server),
+		                      .client = context_of(&client) };
+	for (int i = 1; i < 4; i++)
+		meeters[i] = meeters[0];
+	for (int i = 0; i < 4; i++)
+		pthread_create(&meeters[i].thread, NULL, meet_often, &meeters[i]);
+	for (int i = 0; i < 4; i++) {
+		pthread_join(meeters[i].thread, NULL);
+		assert_int_equal(meeters[i].met, 10);
+	}
+	lm_tls_context_unref(meeters[0].server);
+	lm_tls_context_unref(meeters[0].client);
+}
+
 struct config_case {
 	struct lm_tls_params params;
 	const char *reason;
@@ -648,6 +693,7 @@ int main(void)
 		cmocka_unit_test(an_unasked_certificate_is_no_name),
 		cmocka_unit_test(both_kinds_of_key_serve),
 		cmocka_unit_test(renegotiation_is_refused),
+		cmocka_unit_test(threads_share_settings),
 		cmocka_unit_test(bad_settings_are_named),
 		cmocka_unit_test(sides_are_not_mixed),
 		cmocka_unit_test(self_signed_serves_its_names),
