@@ -113,48 +113,14 @@ static int tls_make(struct lm_config *c, bool pop3, struct lm_error *out_error)
 	return err;
 }
 
-static int accounts_make(struct lm_config *c, const struct lm_config_base *base, size_t *out_count,
-                         struct lm_error *out_error)
-{
-	size_t n = 0;
-
-	if (c->options.user.count) {
-		int err = lm_accounts_static_new(&c->trial);
-
-		for (size_t i = 0; !err && i < c->options.user.count; i++) {
-			struct lm_bytes all = lm_str(c->options.user.items[i]);
-			const uint8_t *colon = memchr(all.data, ':', all.len);
-			size_t at = colon ? (size_t)(colon - all.data) : all.len;
-
-			err = colon ? lm_accounts_static_add(c->trial, lm_bytes(all.data, at),
-			                                     lm_bytes_from(all, at + 1))
-			            : LM_E_SYNTAX;
-		}
-		if (err)
-			return lm_fail(out_error, err == LM_E_NOMEM ? err : LM_E_CONFIG,
-			               "an account in \"user\" is not NAME:PASSWORD: %s",
-			               lm_err_text(err));
-		c->accounts[n++] = c->trial;
-	}
-	if (base->accounts)
-		c->accounts[n++] = base->accounts;
-	*out_count = n;
-	return 0;
-}
-
 static int store_handler_make(struct lm_config *c, const struct lm_config_base *base,
                               struct lm_error *out_error)
 {
-	size_t count = 0;
-	int err = accounts_make(c, base, &count, out_error);
-
-	if (err)
-		return err;
-	err = lm_store_handler_new(
+	int err = lm_store_handler_new(
 	        &(struct lm_store_handler_params){
 	                .store = base->store,
-	                .accounts = c->accounts,
-	                .account_count = count,
+	                .accounts = (struct lm_accounts **)base->accounts,
+	                .account_count = base->account_count,
 	                .pool = base->pool,
 	                .hostname = c->options.hostname,
 	                .domains = (const char **)c->options.domain.items,
@@ -213,17 +179,17 @@ static void pop3_params(struct lm_config *c, const struct lm_config_base *base,
 }
 
 /* APOP needs the clear secret, so it is announced only where some account has kept one. */
-static bool any_secret(const struct lm_config *c)
+static bool any_secret(const struct lm_config_base *base)
 {
-	for (size_t i = 0; i < 2; i++)
-		if (c->accounts[i] && c->accounts[i]->ops->any_secret(c->accounts[i]) == 1)
+	for (size_t i = 0; i < base->account_count; i++)
+		if (base->accounts[i]->ops->any_secret(base->accounts[i]) == 1)
 			return true;
 	return false;
 }
 
 static void params_make(struct lm_config *c, const struct lm_config_base *base)
 {
-	bool apop = any_secret(c);
+	bool apop = any_secret(base);
 
 	for (int s = 0; s < LM_SERVICE_COUNT; s++)
 		for (int near = 0; near < LM_NEARNESS_COUNT; near++) {
@@ -277,8 +243,6 @@ void lm_config_unref(struct lm_config *c)
 	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	lm_store_handler_free(c->store_handler);
-	if (c->trial)
-		lm_accounts_close(c->trial);
 	lm_tls_context_unref(c->tls[0]);
 	lm_tls_context_unref(c->tls[1]);
 	lm_free(c->mechanisms);

@@ -46,8 +46,6 @@ struct lm_config {
 	_Atomic unsigned refs;
 	struct lm_server_options options;
 	struct lm_tls_context *tls[2]; /**< 0 mail, 1 POP3, which differ in ALPN */
-	struct lm_accounts *trial;     /**< of the option "user"; owned */
-	struct lm_accounts *accounts[2];
 	struct lm_store_handler *store_handler;
 	char *mechanisms;
 	struct lm_smtp_server_params smtp[LM_SERVICE_COUNT][LM_NEARNESS_COUNT];
@@ -57,7 +55,8 @@ struct lm_config {
 /** What a snapshot stands on. Everything is borrowed and outlives it. */
 struct lm_config_base {
 	struct lm_store *store;
-	struct lm_accounts *accounts; /**< those kept beside the store; NULL: none */
+	struct lm_accounts *accounts[2]; /**< of the option "user"; those kept beside the store */
+	size_t account_count;
 	struct lm_pool *pool;
 	const struct lm_log *log;
 	uint64_t decides;     /**< events that leave a session as decisions */

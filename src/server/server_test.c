@@ -123,8 +123,6 @@ static void what_cannot_be_is_said_before_anything_runs(void **state)
 	        LM_E_MISUSE);
 	assert_null(lm_server_endpoint(rig.server, "lmtp"));
 	snprintf(taken, sizeof(taken), "%s", lm_server_endpoint(rig.server, "pop3"));
-	/* Another server of the same user may share a port with SO_REUSEPORT; a store it may not
-	 * have. */
 	lm_rig_new(&other, (const char *const[]){ "store", "nonsense:", NULL });
 	assert_err(lm_server_start(other.server, &error), LM_E_CONFIG);
 	assert_true(error.text[0] != '\0');
@@ -133,6 +131,15 @@ static void what_cannot_be_is_said_before_anything_runs(void **state)
 	assert_int_not_equal(lm_server_start(other.server, &error), 0);
 	assert_non_null(strstr(error.text, "/nowhere/cert.pem"));
 	assert_err(lm_server_set(other.server, "cert", NULL, NULL), 0);
+	assert_err(lm_server_set(other.server, "pop3", taken, NULL), 0);
+	assert_err(lm_server_start(other.server, &error), LM_E_EXISTS);
+	assert_non_null(strstr(error.text, taken));
+	assert_err(lm_server_set(other.server, "pop3", "127.0.0.1:0", NULL), 0);
+	assert_err(lm_server_set(other.server, "user", "no colon", NULL), LM_E_CONFIG);
+	assert_err(lm_server_set(other.server, "user", "a/b:secret", NULL), 0);
+	assert_err(lm_server_start(other.server, &error), LM_E_CONFIG);
+	assert_null(strstr(error.text, "secret"));
+	assert_err(lm_server_set(other.server, "user", NULL, NULL), 0);
 	lm_rig_start(&other);
 	lm_rig_free(&other);
 	lm_rig_free(&rig);

@@ -67,7 +67,7 @@ struct lm_inbox {
 	bool drain;
 	lm_time_ms drain_timeout;
 	bool posted; /**< `wake` is under way */
-	bool closed; /**< the worker has ended: what comes now is dropped */
+	bool closed; /**< the worker does not run yet, or no more: what comes now is dropped */
 	struct lm_task wake;
 };
 

@@ -42,6 +42,36 @@ int lm_server_own_cert(const struct lm_server_options *o, struct lm_error *out_e
 	return err ? err : lm_tls_make_self_signed(o->hostname, o->cert, o->key, out_error);
 }
 
+static int trial_account_add(struct lm_accounts *accounts, const char *text)
+{
+	struct lm_bytes all = lm_str(text);
+	const uint8_t *colon = memchr(all.data, ':', all.len);
+	size_t at = colon ? (size_t)(colon - all.data) : all.len;
+
+	return colon ? lm_accounts_static_add(accounts, lm_bytes(all.data, at),
+	                                      lm_bytes_from(all, at + 1))
+	             : LM_E_SYNTAX;
+}
+
+/* Accounts of the option "user" come first: they are there to try things out. */
+static int trial_accounts_open(struct lm_server *s, const struct lm_server_options *o,
+                               struct lm_error *out_error)
+{
+	int err;
+
+	if (!o->user.count)
+		return 0;
+	err = lm_accounts_static_new(&s->base.accounts[0]);
+	if (!err)
+		s->base.account_count = 1;
+	for (size_t i = 0; !err && i < o->user.count; i++)
+		err = trial_account_add(s->base.accounts[0], o->user.items[i]);
+	/* The text names no value: a password is in it. */
+	return err ? lm_fail(out_error, err == LM_E_NOMEM ? err : LM_E_CONFIG,
+	                     "an account of \"user\" cannot be NAME:PASSWORD: %s", lm_err_text(err))
+	           : 0;
+}
+
 /* Does the store keep its file in the data directory, which may not be there yet? */
 static bool store_in_data_dir(const struct lm_server_options *o)
 {
@@ -60,8 +90,12 @@ static int store_open(struct lm_server *s, const struct lm_server_options *o,
 
 	if (!err)
 		err = lm_store_open(o->store, &s->base.store, out_error);
-	if (!err && file)
-		err = lm_accounts_open(file, &s->base.accounts, out_error);
+	if (!err)
+		err = trial_accounts_open(s, o, out_error);
+	if (!err && file) {
+		err = lm_accounts_open(file, &s->base.accounts[s->base.account_count], out_error);
+		s->base.account_count += !err;
+	}
 	return err;
 }
 
@@ -120,8 +154,10 @@ static int bind_one(struct lm_server *s, enum lm_service service,
                     const struct lm_option_address *option, struct lm_error *out_error)
 {
 	struct lm_address at = option->at;
-	int err = lm_listen(&at, &s->workers[0]->fds[service], out_error);
+	int err = at.is_unix || !at.port ? 0 : lm_listen_probe(&at, out_error);
 
+	if (!err)
+		err = lm_listen(&at, &s->workers[0]->fds[service], out_error);
 	if (err)
 		return err;
 	if (at.is_unix) {
@@ -258,8 +294,8 @@ void lm_server_close(struct lm_server *s)
 	s->config = NULL;
 	if (s->base.pool)
 		lm_pool_free(s->base.pool);
-	if (s->base.accounts)
-		lm_accounts_close(s->base.accounts);
+	while (s->base.account_count)
+		lm_accounts_close(s->base.accounts[--s->base.account_count]);
 	if (s->base.store)
 		lm_store_close(s->base.store);
 	lm_limits_free(s->shared.limits);

@@ -320,6 +320,7 @@ int lm_worker_new(struct lm_shared *shared, unsigned index, struct lm_config *co
 	w->next_id = index + 1;
 	w->inbox.last = &w->inbox.first;
 	w->inbox.wake.run = wake;
+	w->inbox.closed = true;
 	w->drain_timer.fire = abort_all;
 	for (int s = 0; s < LM_SERVICE_COUNT; s++)
 		w->fds[s] = -1;
@@ -341,12 +342,15 @@ int lm_worker_run(struct lm_worker *w)
 	char name[16];
 	int failed;
 
+	w->inbox.closed = false;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	failed = pthread_create(&w->thread, NULL, worker_main, w);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (failed)
+	if (failed) {
+		w->inbox.closed = true;
 		return lm_err_from_errno(failed);
+	}
 	w->thread_made = true;
 	snprintf(name, sizeof(name), "lm-worker-%u", w->index % 1000);
 	pthread_setname_np(w->thread, name);
