@@ -34,7 +34,15 @@ struct lm_log {
 	enum lm_log_level level;
 };
 
-#define LM_LOG_TEXT(name, bytes) ((struct lm_log_field){ (name), (bytes), 0 })
+/** No octets at all are empty text, not a number. */
+static inline struct lm_log_field lm_log_text(const char *name, struct lm_bytes text)
+{
+	struct lm_log_field field = { name, text.data ? text : lm_bytes("", 0), 0 };
+
+	return field;
+}
+
+#define LM_LOG_TEXT(name, bytes) lm_log_text((name), (bytes))
 #define LM_LOG_NUMBER(name, n)   ((struct lm_log_field){ (name), { NULL, 0 }, (int64_t)(n) })
 
 /** Send an event to a hook; NULL and levels above the hook's cost nothing. Threads: any. */

@@ -94,18 +94,19 @@ static void log_stays_one_line(void **state)
 {
 	const struct lm_log_field fields[] = { LM_LOG_TEXT("user", lm_str("a\r\nb\x1b[1m\"")),
 		                               LM_LOG_NUMBER("n", -5),
-		                               LM_LOG_TEXT("ok", lm_str("plain")) };
-	const struct lm_log_event event = { LM_LOG_WARN, "auth.fail", fields, 3 };
+		                               LM_LOG_TEXT("ok", lm_str("plain")),
+		                               LM_LOG_TEXT("none", lm_str(NULL)) };
+	const struct lm_log_event event = { LM_LOG_WARN, "auth.fail", fields, 4 };
 	char out[200], tiny[12];
 
 	(void)state;
 	lm_log_render_text(&event, out, sizeof(out));
-	assert_string_equal(
-	        out, "warn auth.fail user=\"a\\u000d\\u000ab\\u001b[1m\\u0022\" n=-5 ok=plain");
+	assert_string_equal(out, "warn auth.fail user=\"a\\u000d\\u000ab\\u001b[1m\\u0022\" n=-5 "
+	                         "ok=plain none=\"\"");
 	lm_log_render_json(&event, out, sizeof(out));
 	assert_string_equal(out, "{\"level\":\"warn\",\"event\":\"auth.fail\",\"user\":"
 	                         "\"a\\u000d\\u000ab\\u001b[1m\\u0022\","
-	                         "\"n\":-5,\"ok\":\"plain\"}");
+	                         "\"n\":-5,\"ok\":\"plain\",\"none\":\"\"}");
 	assert_int_equal(lm_log_render_text(&event, tiny, sizeof(tiny)), 11);
 	assert_string_equal(tiny, "warn auth.f");
 }
