@@ -342,18 +342,6 @@ enum lm_verdict lm_sh_auth(struct lm_sh_worker *w, const struct lm_event *event,
 	return submit(j, auth_work, auth_done, out_reply);
 }
 
-void lm_sh_auth_done(struct lm_sh_worker *w, const struct lm_event *event,
-                     const struct lm_reply *reply)
-{
-	bool ok = event->auth.ok && (!reply || !reply->result);
-	struct lm_bytes who = ok && event->info->user.len ? event->info->user : event->auth.authcid;
-
-	lm_log(w->handler->log, ok ? LM_LOG_INFO : LM_LOG_WARN, ok ? "auth.ok" : "auth.fail",
-	       LM_LOG_NUMBER("session", event->info->id), LM_LOG_TEXT("user", who),
-	       LM_LOG_TEXT("mechanism", event->auth.mechanism),
-	       LM_LOG_TEXT("peer", lm_str(event->info->peer_address)));
-}
-
 /* Keep an accepted recipient for DATA. */
 static int accept(struct lm_sh_session *s, struct lm_bytes address, const char *account)
 {

@@ -245,8 +245,7 @@ static void notice(void *context, void **session_slot, const struct lm_event *ev
 {
 	struct lm_sh_session *s = *session_slot;
 
-	if (event->type == LM_EVENT_AUTH_DONE)
-		lm_sh_auth_done(context, event, reply);
+	(void)context, (void)reply;
 	if (!s)
 		return;
 	if (event->type == LM_EVENT_ABORT)
@@ -274,8 +273,7 @@ const struct lm_handler_ops *lm_store_handler_ops(void)
 		           LM_EVENT_BIT(LM_EVENT_QUIT) | LM_EVENT_BIT(LM_EVENT_RCPT) |
 		           LM_EVENT_BIT(LM_EVENT_DATA) | LM_EVENT_BIT(LM_EVENT_BODY) |
 		           LM_EVENT_BIT(LM_EVENT_MESSAGE),
-		.hears = LM_EVENT_BIT(LM_EVENT_AUTH_DONE) | LM_EVENT_BIT(LM_EVENT_ABORT) |
-		         LM_EVENT_BIT(LM_EVENT_DISCONNECT),
+		.hears = LM_EVENT_BIT(LM_EVENT_ABORT) | LM_EVENT_BIT(LM_EVENT_DISCONNECT),
 	};
 
 	return &ops;

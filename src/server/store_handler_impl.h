@@ -79,8 +79,6 @@ void lm_sh_answer(struct lm_ticket ticket, int result);
 
 enum lm_verdict lm_sh_auth(struct lm_sh_worker *w, const struct lm_event *event,
                            struct lm_reply *out_reply, struct lm_ticket ticket);
-void lm_sh_auth_done(struct lm_sh_worker *w, const struct lm_event *event,
-                     const struct lm_reply *reply);
 enum lm_verdict lm_sh_rcpt(struct lm_sh_worker *w, struct lm_sh_session *s,
                            const struct lm_event *event, struct lm_reply *out_reply,
                            struct lm_ticket ticket);

@@ -32,6 +32,7 @@ static void passwords(void **state)
 	assert_err(password(&s, "anna@other.example", "", "secret"), LM_E_AUTH);
 	assert_err(password(&s, "anna", "bob@example.org", "secret"), LM_E_AUTH);
 	assert_err(password(&s, "otto", "", "secret"), LM_E_AUTH);
+	assert_null(strstr(rig->log, "ecret"));
 	assert_err(password(&s, "Bob@example.org", "", "hidden"), 0);
 	assert_string_equal(rig->worker.user, "bob@example.org");
 	session_tell(&s, LM_EVENT_DISCONNECT);
@@ -285,27 +286,6 @@ static void data_without_recipient_of_ours(void **state)
 	rig_expect_count(rig, "anna", 0);
 }
 
-static void logs_tell_no_secret(void **state)
-{
-	struct rig *rig = *state;
-	struct session s;
-	struct lm_event event = { .type = LM_EVENT_AUTH_DONE,
-		                  .id = 1,
-		                  .info = &s.info,
-		                  .auth = { .mechanism = lm_str("PLAIN"),
-		                            .authcid = lm_str("anna"),
-		                            .password = lm_str("pa55word") } };
-
-	rig_start(rig, NULL, 0, NULL, false);
-	session_init(&s, rig, LM_POP3);
-	lm_store_handler_ops()->notice(rig->context, &s.slot, &event, NULL);
-	event.auth.ok = true;
-	lm_store_handler_ops()->notice(rig->context, &s.slot, &event, NULL);
-	assert_non_null(strstr(rig->log, "auth.fail session=7 user=anna mechanism=PLAIN"));
-	assert_non_null(strstr(rig->log, "auth.ok session=7 user=anna mechanism=PLAIN"));
-	assert_null(strstr(rig->log, "pa55word"));
-}
-
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 
 int main(void)
@@ -319,7 +299,6 @@ int main(void)
 		T(recipients),
 		T(catch_all),
 		T(data_without_recipient_of_ours),
-		T(logs_tell_no_secret),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
