@@ -235,11 +235,11 @@ void rig_fill(uint8_t *data, size_t len, unsigned seed)
 {
 	uint64_t x = seed * 2654435761u + 88172645463325252u;
 
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i += 8) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
-		data[i] = (uint8_t)(x >> 32);
+		memcpy(data + i, &x, len - i < 8 ? len - i : 8);
 	}
 }
 
