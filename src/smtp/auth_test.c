@@ -1,4 +1,6 @@
 /* AUTH with mechanisms of several rounds, played by GNU SASL's client. */
+#include "lm_test.h"
+
 #include "smtp/peer.h"
 
 #include "sasl/sasl.h"

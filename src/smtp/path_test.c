@@ -58,7 +58,9 @@ static void special_paths(void **state)
 	good("<postmaster>", LM_PATH_RECIPIENT, "postmaster");
 	good("<POSTMASTER>", LM_PATH_RECIPIENT, "POSTMASTER");
 	bad("<postmaster>", LM_PATH_SENDER);
-	bad("<postmaste>", LM_PATH_RECIPIENT);
+	good("<anna.b>", LM_PATH_RECIPIENT, "anna.b");
+	good("<\"anna b\">", LM_PATH_RECIPIENT, "\"anna b\"");
+	bad("<anna.b>", LM_PATH_SENDER);
 	good("<@a,@b.c,@[1.2.3.4]:d@e>", LM_PATH_SENDER, "d@e");
 	bad("<@a:>", LM_PATH_SENDER);
 	bad("<@a,b:d@e>", LM_PATH_SENDER);
@@ -73,7 +75,6 @@ static void no_addresses(void **state)
 		"<",
 		"a@b",
 		"<a@b",
-		"<a>",
 		"<@b>",
 		"<a@>",
 		"a@b>",

@@ -1,4 +1,6 @@
 /* The session around the messages: bounds, decisions, deadlines, the end, and no memory at all. */
+#include "lm_test.h"
+
 #include "smtp/peer.h"
 
 static const struct lm_tls_info tls = { .active = true,

@@ -1,4 +1,6 @@
 /* The tables: complete, documented, and what EHLO and HELP say is what the session does. */
+#include "lm_test.h"
+
 #include "smtp/peer.h"
 
 static const struct lm_tls_info tls = { .active = true,
