@@ -40,7 +40,7 @@ bool lm_account_name_ok(struct lm_bytes name)
 	return true;
 }
 
-static bool password_ok(struct lm_bytes password)
+bool lm_account_password_ok(struct lm_bytes password)
 {
 	return password.len > 0 && password.len < sizeof(((struct lm_account *)0)->secret) &&
 	       !memchr(password.data, 0, password.len);
@@ -92,23 +92,35 @@ static int new_scram(bool sha256, struct lm_bytes password, uint32_t iterations,
 	                     out->stored_key, out->server_key, &len);
 }
 
+static int make_scram(struct lm_account *account, struct lm_bytes password, uint32_t iterations)
+{
+	int err = new_scram(false, password, iterations, &account->sha1);
+
+	if (!err)
+		err = new_scram(true, password, iterations, &account->sha256);
+	account->has_scram = !err;
+	return err;
+}
+
+int lm_account_make_scram(struct lm_account *account, struct lm_bytes password)
+{
+	return make_scram(account, password, SCRAM_ITERATIONS);
+}
+
 int lm_account_set_password_cost(struct lm_account *account, struct lm_bytes password,
                                  unsigned flags, const char *crypt_prefix, unsigned long crypt_cost,
                                  uint32_t scram_iterations, struct lm_error *out_error)
 {
 	int err;
 
-	if (!password_ok(password))
+	if (!lm_account_password_ok(password))
 		return lm_fail(out_error, LM_E_SYNTAX,
 		               "a password has 1 to 255 octets and no NUL among them");
 	err = new_crypt(password, crypt_prefix, crypt_cost, account->crypt);
 	if (!err)
-		err = new_scram(false, password, scram_iterations, &account->sha1);
-	if (!err)
-		err = new_scram(true, password, scram_iterations, &account->sha256);
+		err = make_scram(account, password, scram_iterations);
 	if (err)
 		return lm_fail(out_error, err, "cannot hash the password: %s", lm_err_text(err));
-	account->has_scram = true;
 	account->flags = flags;
 	lm_wipe(account->secret, sizeof(account->secret));
 	if (flags & LM_ACCOUNT_KEEP_SECRET)
@@ -126,7 +138,7 @@ int lm_account_set_password(struct lm_account *account, struct lm_bytes password
 int lm_account_check_password(const struct lm_account *account, struct lm_bytes password)
 {
 	const char *setting = account && account->crypt[0] ? account->crypt : nobody;
-	bool ok = password_ok(password);
+	bool ok = lm_account_password_ok(password);
 	char hash[384];
 	int err;
 

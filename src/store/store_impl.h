@@ -81,6 +81,11 @@ static inline uint64_t lm_retr_octets(uint64_t size, struct lm_bytes tail)
 /** XXH64 with seed 0: finds damage, not malice. */
 LM_MUST uint64_t lm_checksum(struct lm_bytes octets);
 
+/** Is it a password accounts may have. */
+LM_MUST bool lm_account_password_ok(struct lm_bytes password);
+/** Make the SCRAM keys of a password. Slow. Errors: LM_E_IO, LM_E_NOMEM. */
+LM_MUST int lm_account_make_scram(struct lm_account *account, struct lm_bytes password);
+
 /** lm_account_set_password with its cost: crypt_prefix NULL and crypt_cost 0 take crypt(3)'s
  * default. */
 LM_MUST int lm_account_set_password_cost(struct lm_account *account, struct lm_bytes password,
