@@ -42,36 +42,28 @@ static void open_store(struct rig *rig)
 		fail_msg("%s: %s", rig->url, error.text);
 }
 
-struct rig *rig_new(const char *pattern)
+int rig_setup(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
 
 	assert_non_null(rig);
-	rig->pattern = pattern;
+	rig->pattern = *state;
 	make_url(rig);
 	assert_err(lm_loop_new(&rig->loop), 0);
 	open_store(rig);
-	return rig;
-}
-
-void rig_free(struct rig *rig)
-{
-	lm_store_close(rig->store);
-	lm_loop_free(rig->loop);
-	if (rig->folder[0])
-		rig_remove(rig->folder);
-	free(rig);
-}
-
-int rig_setup(void **state)
-{
-	*state = rig_new(*state);
+	*state = rig;
 	return 0;
 }
 
 int rig_teardown(void **state)
 {
-	rig_free(*state);
+	struct rig *rig = *state;
+
+	lm_store_close(rig->store);
+	lm_loop_free(rig->loop);
+	if (rig->folder[0])
+		rig_remove(rig->folder);
+	free(rig);
 	return 0;
 }
 
@@ -235,11 +227,11 @@ void rig_fill(uint8_t *data, size_t len, unsigned seed)
 {
 	uint64_t x = seed * 2654435761u + 88172645463325252u;
 
-	for (size_t i = 0; i < len; i += 8) {
+	for (size_t i = 0; i < len; i++) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
-		memcpy(data + i, &x, len - i < 8 ? len - i : 8);
+		data[i] = (uint8_t)(x >> 32);
 	}
 }
 

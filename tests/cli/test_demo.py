@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 
-from harness import EXE, PATIENCE, ROOT, environment, main, read_line
+from harness import EXE, PATIENCE, ROOT, environment, main
 
 FREE = [word for name in ("smtp", "smtps", "submission", "pop3", "pop3s")
         for word in (f"--{name}", "0")]
@@ -22,9 +22,9 @@ class Demo:
 
     def __enter__(self):
         while "Other programs" not in self.text:
-            line = read_line(self.process.stdout, lambda: self.text)
-            assert line or self.process.poll() is None, self.process.stderr.read()
-            self.text += line + "\n"
+            line = self.process.stdout.readline()
+            assert line, self.process.stderr.read()
+            self.text += line
         return self
 
     def __exit__(self, *_):
