@@ -44,7 +44,7 @@ def pool_of_five(t):
 
 @test(seconds=3)
 def corpus_raw(t):
-    """The corpus as raw octets over one SMTPS connection."""
+    """The corpus as raw octets over one connection with STARTTLS."""
     s = t.server()
     sent = {**messages.corpus(), **messages.nasty()}
     os.mkdir(t.path("corpus"))
@@ -52,16 +52,14 @@ def corpus_raw(t):
         t.write("corpus/" + name, message)
     t.write("names.json", json.dumps(list(sent)))
     node(t, """
-    const pool = nodemailer.createTransport({ host: 'localhost', port, secure: true, pool: true,
-        maxConnections: 1, auth: { user: 'u1', pass: 'secret' }, tls: { ca } });
+    const pool = nodemailer.createTransport({ host: 'localhost', port, requireTLS: true,
+        pool: true, maxConnections: 1, tls: { ca } });
     for (const name of JSON.parse(fs.readFileSync(process.env.DIR + '/names.json')))
         await pool.sendMail({ envelope: env, raw: fs.readFileSync(process.env.DIR + '/corpus/' + name) });
     pool.close();
-    """, PORT=s.port("smtps"), DIR=t.dir)
+    """, PORT=s.port("smtp"), DIR=t.dir)
     for (name, message), got in zip(sent.items(), fetch_all(s), strict=True):
-        # Submission may repair Date and Message-ID: compare what must not change.
-        want = message if message.endswith(b"\r\n") or not message else message + b"\r\n"
-        assert got.endswith(want), name
+        messages.check(got, message, name)
 
 
 @test
@@ -121,16 +119,15 @@ def node_pop3(t):
     """node-pop3: UIDL, RETR, TOP, DELE, QUIT over STLS and POP3S."""
     s = t.server()
     for n in range(3):
-        deliver(s, messages.HEAD + b".%d\r\n" % n)
+        deliver(s, messages.HEAD + b"%d\r\n" % n)
     for listener, tls in (("pop3", "false"), ("pop3s", "true")):
         out = node(t, """
         const Pop3 = require('node-pop3');
         const c = new Pop3({ host: 'localhost', port, user: 'u1', password: 'secret',
             tls: process.env.TLS == 'true', tlsOptions: { ca }, servername: 'localhost' });
         const list = await c.UIDL();
-        console.log(list.length, (await c.RETR(list[1][0])).endsWith('.1\\r\\n') ||
-            JSON.stringify(await c.RETR(list[1][0])));
+        console.log(list.length, (await c.RETR(list[1][0])).trimEnd().endsWith('\\r\\n1'));
         console.log((await c.TOP(3, 0)).includes('Subject: nasty'));
         await c.QUIT();
         """, PORT=s.port(listener), TLS=tls).out.split()
-        assert out[0] == b"3" and out[2] == b"true", out
+        assert out == [b"3", b"true", b"true"], out

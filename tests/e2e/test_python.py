@@ -192,6 +192,7 @@ def smtplib_commands(t):
         assert c.docmd("MAIL FROM:<b@example.org>")[0] == 503
         assert c.docmd("RCPT TO:<nobody-at-all@example.org>")[0] == 550
         assert c.docmd("RCPT TO:<u1@elsewhere.example>")[0] in (550, 551, 554)
+        c.rset()
         c.sendmail("a@example.org", [TO], messages.HEAD)
     assert b"with SMTP" in fetch_all(s)[0]
 

@@ -78,8 +78,7 @@ def proxy_and_xclient(t):
     """A listed peer's PROXY header and XCLIENT are believed and seen in the trace."""
     s = t.server("--proxy-from", "127.0.0.1")
     swaks(t, s, "--proxy-family", "TCP4", "--proxy-source", "192.0.2.7", "--proxy-source-port",
-          "4711", "--proxy-dest", "192.0.2.1", "--proxy-dest-port", "25", "--proxy-protocol-version",
-          "1")
+          "4711", "--proxy-dest", "192.0.2.1", "--proxy-dest-port", "25", "--proxy-version", "1")
     swaks(t, s, "--proxy-family", "AF_INET", "--proxy-protocol", "STREAM", "--proxy-source",
           "192.0.2.8", "--proxy-source-port", "4711", "--proxy-dest", "192.0.2.1",
           "--proxy-dest-port", "25", "--proxy-version", "2")

@@ -105,11 +105,3 @@ def smtp_source_unix_lmtp(t):
     tools.smtp_source(t, "-L", "-d", "-m", "300", "-s", "5", "-f", "a@example.org", "-t",
                       "u1@example.org", "unix:" + s.endpoints["lmtp"])
     assert len(fetch_all(s)) == 300
-
-
-    """s_client of an attacker: commands in the packet of STARTTLS are never executed; the
-    connection ends."""
-    s = t.server()
-    deliver(s, messages.HEAD)
-    process = subprocess.run(["nc", "-h"], capture_output=True, check=False) if False else None
-    assert process is None

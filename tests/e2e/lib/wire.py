@@ -193,8 +193,8 @@ def raw_body(wire):
         wire.fill()
         data += wire.buffer
         wire.buffer = b""
-    data = b"\r\n" + bytes(data[:-3])
-    return data.replace(b"\r\n.", b"\r\n")[2:]
+    # A dot is doubled behind a bare LF, too (docs/octets.md).
+    return (b"\n" + bytes(data[:-3])).replace(b"\n.", b"\n")[1:]
 
 
 def full(address):
