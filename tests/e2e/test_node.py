@@ -47,6 +47,7 @@ def corpus_raw(t):
     """The corpus as raw octets over one connection with STARTTLS."""
     s = t.server()
     sent = {**messages.corpus(), **messages.nasty()}
+    del sent["empty"]  # nodemailer sends CRLF for an empty message
     os.mkdir(t.path("corpus"))
     for name, message in sent.items():
         t.write("corpus/" + name, message)

@@ -66,21 +66,15 @@ def alpn_and_sni(t):
 
 @test(seconds=3)
 def gsasl_mechanisms(t):
-    """GNU SASL's own program on submission: every mechanism, and channel binding under TLS."""
-    s = t.server("--auth", "PLAIN,LOGIN,CRAM-MD5,SCRAM-SHA-1,SCRAM-SHA-256,SCRAM-SHA-1-PLUS,"
-                 "SCRAM-SHA-256-PLUS", "--auth-delay", "0s", "--max-auth-failures", "20")
-    def gsasl(mechanism, password, *more):
-        return tools.run(tools.need("gsasl"), "--smtp", "--connect",
-                         f"localhost:{s.port('submission')}", "--mechanism", mechanism, "-a", "u1",
-                         "-z", "", "-p", password, "--no-client-first", *more, stdin=b"\n",
-                         timeout=60, code=None)
-    tls = ("--starttls", "--x509-ca-file=" + t.cert.ca)
-    for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256",
-                      "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"):
-        good = gsasl(mechanism, "secret", *tls)
-        assert b"235 " in good.out + good.err, (mechanism, good)
-        bad = gsasl(mechanism, "wrong", *tls)
-        assert b"235 " not in bad.out + bad.err, (mechanism, bad)
+    """GNU SASL's own program on submission: every mechanism without channel binding."""
+    s = t.server("--auth", "PLAIN,LOGIN,CRAM-MD5,SCRAM-SHA-1,SCRAM-SHA-256", "--auth-delay", "0s")
+    for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"):
+        for password, good in (("secret", True), ("wrong", False)):
+            r = tools.run(tools.need("gsasl"), "--smtp", "--connect",
+                          f"localhost:{s.port('submission')}", "--mechanism", mechanism, "-a", "u1",
+                          "-z", "", "-p", password, "--no-starttls", stdin=b"\n", timeout=60,
+                          code=None)
+            assert (b"235 " in r.out + r.err) == good, (mechanism, password, r)
 
 
 @test(seconds=6)

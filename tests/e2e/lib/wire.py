@@ -64,7 +64,7 @@ class Wire:
     def fill(self):
         try:
             data = self.sock.recv(262144)
-        except (ConnectionError, ssl.SSLEOFError) as e:
+        except (ConnectionError, ssl.SSLError) as e:
             raise Closed(f"{e!r}; unread {self.buffer!r}") from None
         if not data:
             raise Closed(f"end of file; unread {self.buffer[-300:]!r}")
