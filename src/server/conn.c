@@ -208,6 +208,14 @@ static void link_closed(void *ctx, int error)
 	conn_free(conn);
 }
 
+/* A peer that is silent in a handshake, or reads nothing, has no longer than a silent one. */
+static lm_time_ms patience(const struct lm_conn *conn, lm_time_ms most)
+{
+	lm_time_ms idle = conn->setup->config->options.idle_timeout;
+
+	return idle < most ? idle : most;
+}
+
 static int link_new(struct lm_conn *conn, const struct lm_accepted *a)
 {
 	static const struct lm_link_owner owner = { event_came, tls_wanted, link_closed };
@@ -228,8 +236,8 @@ static int link_new(struct lm_conn *conn, const struct lm_accepted *a)
 	                .transport = transport,
 	                .session = session,
 	                .tls_first = lm_service_info(conn->service)->implicit_tls,
-	                .handshake_timeout = HANDSHAKE_TIMEOUT,
-	                .write_timeout = WRITE_TIMEOUT,
+	                .handshake_timeout = patience(conn, HANDSHAKE_TIMEOUT),
+	                .write_timeout = patience(conn, WRITE_TIMEOUT),
 	                .owner = &owner,
 	                .ctx = conn,
 	        },
