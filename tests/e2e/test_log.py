@@ -134,7 +134,8 @@ def proxy_unlisted(t):
 @test(seconds=2)
 def proxy_malformed(t):
     """Missing, malformed, over-long headers from a listed peer: closed before any reply."""
-    s = t.server("--proxy-from", "127.0.0.1", "--command-timeout", "2s", "--idle-timeout", "2s")
+    s = t.server("--proxy-from", "127.0.0.1", "--command-timeout", "2s", "--idle-timeout", "2s",
+                 "--allow-plaintext-login", "yes")
     v2 = b"\r\n\r\n\0\r\nQUIT\n"
     for header in (b"EHLO x\r\n", b"PROXY\r\n", b"PROXY TCP4 x y 1 2\r\n",
                    b"PROXY TCP4 1.2.3.4 1.2.3.4 99999 1\r\n", b"PROXY TCP4 1.2.3.4 1.2.3.4 1 1\n",
