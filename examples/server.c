@@ -1,8 +1,7 @@
-/* A whole POP3 and SMTP server in one file: one account, one maildrop in memory, its own policy.
- * Run it as `server DIRECTORY [SMTP-PORT POP3-PORT]`; the directory keeps its certificate. */
+/* A POP3 and SMTP server in one file: one account, a maildrop in memory, its own policy. Run it as
+ * `server DIRECTORY [SMTP-PORT POP3-PORT]` (the certificate goes there); Enter ends it. */
 #include <lettermill/lettermill.h>
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,25 +10,19 @@ enum { MAX_MESSAGES = 1000, MAX_OCTETS = 1 << 20 };
 /* The maildrop. With one worker all callbacks come on one thread, so it needs no lock; a letter
  * stays where it is until the end, so that sessions may go on showing it. */
 static struct letter {
-	struct lm_bytes octets;
+	struct lm_message shown;
 	char uidl[24];
+	uint8_t *octets;
 	bool gone;
 } letters[MAX_MESSAGES];
 static size_t letter_count;
 
-/* What one connection holds: the message that is coming in, and the maildrop as it sees it. */
+/* What one connection holds: the maildrop as it sees it, and the message that is coming in. */
 struct connection {
-	uint8_t *body;
-	size_t len;
 	struct lm_message shown[MAX_MESSAGES];
+	size_t len;
+	uint8_t body[MAX_OCTETS];
 };
-
-static struct connection *mine(void **slot)
-{
-	if (!*slot)
-		*slot = calloc(1, sizeof(struct connection));
-	return *slot;
-}
 
 static enum lm_verdict say(struct lm_reply *reply, int result)
 {
@@ -41,71 +34,75 @@ static enum lm_verdict say(struct lm_reply *reply, int result)
 	static enum lm_verdict name(void *ctx, void **slot, const struct lm_event *e, \
 	                            struct lm_reply *reply, struct lm_ticket ticket)
 
+DECISION(on_connect)
+{
+	*slot = calloc(1, sizeof(struct connection));
+	return say(reply, *slot ? 0 : LM_E_NOMEM);
+}
+
 DECISION(on_auth)
 {
-	bool good = e->auth.kind == LM_AUTH_PASSWORD &&
-	            lm_bytes_equal(e->auth.authcid, lm_str("anna")) &&
-	            lm_bytes_equal(e->auth.password, lm_str("secret"));
+	bool name = lm_bytes_equal(e->auth.authcid, lm_str("anna"));
 
-	return say(reply, good ? 0 : LM_E_AUTH);
+	return say(reply,
+	           name && lm_bytes_equal(e->auth.password, lm_str("secret")) ? 0 : LM_E_AUTH);
 }
 
 DECISION(on_rcpt)
 {
-	const struct lm_envelope *env = e->envelope;
-	struct lm_bytes to = env->recipients[env->recipient_count - 1].address;
+	struct lm_bytes to = e->envelope->recipients[e->envelope->recipient_count - 1].address;
+	bool known = lm_bytes_equal(to, lm_str("anna@mill.example"));
 
-	if (lm_bytes_equal(to, lm_str("anna@mill.example")))
-		return say(reply, 0);
-	reply->text = lm_str("Only anna lives here");
-	return say(reply, LM_E_NOT_FOUND);
+	reply->text = lm_str(known ? "" : "Only anna lives here");
+	return say(reply, known ? 0 : LM_E_NOT_FOUND);
+}
+
+DECISION(on_data)
+{
+	((struct connection *)*slot)->len = 0;
+	return say(reply, 0);
 }
 
 DECISION(on_body)
 {
-	struct connection *c = mine(slot);
-	uint8_t *body = c && e->argument.len <= MAX_OCTETS - c->len
-	                        ? realloc(c->body, c->len + e->argument.len + 1)
-	                        : NULL;
+	struct connection *c = *slot;
 
-	if (!body)
+	if (e->argument.len > MAX_OCTETS - c->len)
 		return say(reply, LM_E_LIMIT);
-	memcpy(body + c->len, e->argument.data, e->argument.len);
-	c->body = body;
+	memcpy(c->body + c->len, e->argument.data, e->argument.len);
 	c->len += e->argument.len;
 	return say(reply, 0);
 }
 
 DECISION(on_message)
 {
-	struct connection *c = mine(slot);
+	struct connection *c = *slot;
 	struct letter *letter = &letters[letter_count];
+	uint8_t *copy = letter_count < MAX_MESSAGES ? malloc(c->len + 1) : NULL;
 
-	if (!c || letter_count == MAX_MESSAGES)
+	if (!copy)
 		return say(reply, LM_E_FULL);
-	letter->octets = lm_bytes(c->body, c->len);
-	snprintf(letter->uidl, sizeof(letter->uidl), "letter-%zu", ++letter_count);
-	c->body = NULL;
-	c->len = 0;
+	snprintf(letter->uidl, sizeof(letter->uidl), "letter-%zu", letter_count);
+	letter->octets = memcpy(copy, c->body, c->len);
+	letter->shown = (struct lm_message){ letter_count++, c->len, lm_str(letter->uidl) };
 	return say(reply, 0);
 }
 
 DECISION(on_maildrop)
 {
-	struct connection *c = mine(slot);
+	struct connection *c = *slot;
 
-	for (size_t i = 0; c && i < letter_count; i++)
+	for (size_t i = 0; i < letter_count; i++)
 		if (!letters[i].gone)
-			c->shown[reply->message_count++] = (struct lm_message){
-				i, letters[i].octets.len, lm_str(letters[i].uidl)
-			};
-	reply->messages = c ? c->shown : NULL;
-	return say(reply, c ? 0 : LM_E_NOMEM);
+			c->shown[reply->message_count++] = letters[i].shown;
+	reply->messages = c->shown;
+	return say(reply, 0);
 }
 
 DECISION(on_retr)
 {
-	reply->source = lm_source_from_bytes(letters[e->message.id].octets);
+	reply->source = lm_source_from_bytes(
+	        lm_bytes(letters[e->message.id].octets, e->message.octets));
 	return say(reply, reply->source ? 0 : LM_E_NOMEM);
 }
 
@@ -118,64 +115,35 @@ DECISION(on_quit)
 
 static void on_notice(void *ctx, void **slot, const struct lm_event *e)
 {
-	struct connection *c = *slot;
-
-	if (!c || e->type == LM_EVENT_TLS)
-		return;
-	c->len = 0; /* an aborted transaction, or the end */
-	if (e->type == LM_EVENT_DISCONNECT) {
-		free(c->body);
-		free(c);
-	}
+	if (e->type == LM_EVENT_DISCONNECT)
+		free(*slot);
 }
 
 int main(int argc, char **argv)
 {
-	struct lm_callbacks policy = { .size = sizeof(policy),
-		                       .on_auth = on_auth,
-		                       .on_rcpt = on_rcpt,
-		                       .on_body = on_body,
-		                       .on_message = on_message,
-		                       .on_maildrop = on_maildrop,
-		                       .on_retr = on_retr,
-		                       .on_top = on_retr,
-		                       .on_quit = on_quit,
-		                       .on_notice = on_notice };
-	const char *const options[][2] = { { "smtp", argc > 2 ? argv[2] : "2525" },
-		                           { "pop3", argc > 3 ? argv[3] : "2110" },
-		                           { "smtps", "off" },
-		                           { "submission", "off" },
-		                           { "pop3s", "off" },
-		                           { "store", "memory:" },
-		                           { "workers", "1" },
-		                           { "auth", "PLAIN LOGIN" },
-		                           { "hostname", "mill.example" },
-		                           { "data-dir", argc > 1 ? argv[1] : "." } };
+	/* clang-format off */
+	const struct lm_callbacks policy = { .size = sizeof(policy), .on_connect = on_connect,
+		.on_auth = on_auth, .on_rcpt = on_rcpt, .on_data = on_data, .on_body = on_body,
+		.on_message = on_message, .on_maildrop = on_maildrop, .on_retr = on_retr,
+		.on_top = on_retr, .on_quit = on_quit, .on_notice = on_notice };
+	const char *const options[] = { "data-dir", argc > 1 ? argv[1] : ".",
+		"smtp", argc > 2 ? argv[2] : "2525", "pop3", argc > 3 ? argv[3] : "2110", "smtps", "off",
+		"submission", "off", "pop3s", "off", "store", "memory:", "workers", "1",
+		"auth", "PLAIN LOGIN", "hostname", "mill.example" };
+	/* clang-format on */
 	struct lm_error error = { 0 };
-	struct lm_server *server;
-	sigset_t stop;
-	int err = lm_server_new(&server), signal;
+	struct lm_server *server = NULL;
+	int err = lm_server_new(&server);
 
-	sigemptyset(&stop);
-	sigaddset(&stop, SIGINT);
-	sigaddset(&stop, SIGTERM);
-	sigprocmask(SIG_BLOCK, &stop, NULL);
-	for (size_t i = 0; !err && i < sizeof(options) / sizeof(options[0]); i++)
-		err = lm_server_set(server, options[i][0], options[i][1], &error);
-	if (!err)
-		err = lm_server_callbacks(server, &policy);
-	if (!err)
+	for (size_t i = 0; !err && i < sizeof(options) / sizeof(options[0]); i += 2)
+		err = lm_server_set(server, options[i], options[i + 1], &error);
+	if (!err && (err = lm_server_callbacks(server, &policy)) == 0)
 		err = lm_server_start(server, &error);
-	if (!err) {
-		printf("smtp %s\npop3 %s\n", lm_server_endpoint(server, "smtp"),
-		       lm_server_endpoint(server, "pop3"));
-		fflush(stdout);
-		sigwait(&stop, &signal);
-		lm_server_drain(server, 5000);
-		lm_server_wait(server);
-	} else {
+	if (err)
 		fprintf(stderr, "%s: %s\n", lm_err_text(err), error.text);
-	}
+	else if (fprintf(stderr, "smtp %s pop3 %s\n", lm_server_endpoint(server, "smtp"),
+	                 lm_server_endpoint(server, "pop3")) > 0)
+		getchar();
 	lm_server_free(server);
 	return lm_err_exit_code(err);
 }

@@ -185,7 +185,7 @@ static void log_close(const struct lm_conn *conn, const struct lm_link_stats *oc
 	lm_log(conn->worker->shared->log, LM_LOG_INFO, "session.close",
 	       LM_LOG_NUMBER("session", info->id),
 	       LM_LOG_TEXT("protocol", lm_str(lm_protocol_name(info->protocol))),
-	       LM_LOG_TEXT("peer", lm_str(info->peer_address)), LM_LOG_TEXT("user", info->user),
+	       LM_LOG_TEXT("peer", lm_str(info->peer_address)), LM_LOG_TEXT("user", info->user.len ? info->user : lm_str("")),
 	       LM_LOG_TEXT("tls", lm_str(info->tls.active ? info->tls.version : "none")),
 	       LM_LOG_NUMBER("octets_in", octets->octets_in),
 	       LM_LOG_NUMBER("octets_out", octets->octets_out),
