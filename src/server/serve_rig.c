@@ -25,7 +25,7 @@ void lm_rig_new(struct lm_rig *rig, const char *const *options)
 {
 	static const char *const own[] = { "smtp", "smtps", "submission", "pop3", "pop3s" };
 
-	strcpy(rig->folder, "/tmp/lettermill-test-XXXXXX");
+	snprintf(rig->folder, sizeof(rig->folder), "/tmp/lettermill-test-XXXXXX");
 	assert_non_null(mkdtemp(rig->folder));
 	assert_err(lm_server_new(&rig->server), 0);
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
