@@ -30,33 +30,48 @@ static void clean(uint8_t *p, size_t len, bool utf8)
 			p[i] = '?';
 }
 
-static void add(struct lm_smtp *s, struct lm_bytes b)
-{
-	int err = lm_buf_add(&s->output, b);
+enum { PREFIX_ROOM = 4 + 12 }; /* "250-" and "5.123.123 " */
 
-	if (err)
-		lm_smtp_fail(s, err);
+static size_t add_number(uint8_t *out, unsigned n)
+{
+	size_t len = n > 99 ? 3 : n > 9 ? 2 : 1;
+
+	for (size_t i = len; i > 0; i--, n /= 10)
+		out[i - 1] = (uint8_t)('0' + n % 10);
+	return len;
+}
+
+/* What stands in front of the text; by hand, since every reply passes here. */
+static size_t add_prefix(uint8_t *out, const struct lm_smtp_words *w, bool last)
+{
+	size_t n = add_number(out, (unsigned)w->code);
+
+	out[n++] = last ? ' ' : '-';
+	for (size_t i = 0; i < 3 && w->enhanced[0]; i++) {
+		n += add_number(out + n, w->enhanced[i]);
+		out[n++] = i < 2 ? '.' : ' ';
+	}
+	return n;
 }
 
 static void add_line(struct lm_smtp *s, const struct lm_smtp_words *w, struct lm_bytes text,
                      bool last)
 {
 	bool utf8 = s->txn && s->txn->envelope.smtputf8;
-	int err = lm_buf_printf(&s->output, "%03d%s", w->code, last ? " " : "-");
-	size_t from;
+	uint8_t *room;
+	size_t n;
+	int err = lm_buf_room(&s->output, PREFIX_ROOM + text.len + 2, &room);
 
-	if (!err && w->enhanced[0])
-		err = lm_buf_printf(&s->output, "%u.%u.%u ", w->enhanced[0], w->enhanced[1],
-		                    w->enhanced[2]);
 	if (err) {
 		lm_smtp_fail(s, err);
 		return;
 	}
-	from = lm_buf_len(&s->output);
-	add(s, text);
-	if (!s->fatal)
-		clean(s->output.data + s->output.head + from, text.len, utf8);
-	add(s, lm_str("\r\n"));
+	n = add_prefix(room, w, last);
+	if (text.len)
+		memcpy(room + n, text.data, text.len);
+	clean(room + n, text.len, utf8);
+	memcpy(room + n + text.len, "\r\n", 2);
+	lm_buf_grew(&s->output, n + text.len + 2);
 }
 
 void lm_smtp_say_line(struct lm_smtp *s, const struct lm_smtp_words *words, bool last)
