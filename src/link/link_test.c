@@ -320,6 +320,51 @@ static void output_without_progress_times_out(void **state)
 	rig_end(&test);
 }
 
+/* Every allocation fails once: the dialogue ends whole, or the link closes, and all is given back.
+ */
+static void memory_may_run_out_anywhere(void **state)
+{
+	bool went_through = false;
+
+	(void)state;
+	for (unsigned long n = 1; !went_through; n++) {
+		struct link_test test = { 0 };
+
+		rig_begin(&test, 10);
+		rig_send_more(&test, "ECHO one\nASK two\nECHO three\nQUIT\n");
+		lm_alloc_fail_at(n);
+		rig_peer_pump(&test);
+		rig_wait_closed(&test);
+		went_through = n > 50;
+		lm_alloc_fail_at(0);
+		if (test.error)
+			assert_true(test.error == LM_E_NOMEM || test.error == LM_E_CANCELED);
+		if (went_through)
+			assert_err(test.error, 0);
+		rig_end(&test);
+	}
+}
+
+static void no_memory_no_link(void **state)
+{
+	struct link_test test = { 0 };
+	struct lm_transport *a, *b;
+	struct lm_link_params params = { .session = toy_session_new(1) };
+	struct lm_link *link = NULL;
+
+	(void)state;
+	rig_begin(&test, 10);
+	assert_err(lm_transport_pair(test.loop, 10, &a, &b), 0);
+	params.loop = test.loop;
+	params.transport = a;
+	lm_alloc_fail_at(1);
+	assert_err(lm_link_new(&params, &link), LM_E_NOMEM);
+	lm_alloc_fail_at(0);
+	assert_null(link);
+	b->ops->free(b, false);
+	rig_end(&test);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +383,8 @@ int main(void)
 		cmocka_unit_test(a_talking_peer_gets_the_last_word),
 		cmocka_unit_test(deadlines_fire),
 		cmocka_unit_test(output_without_progress_times_out),
+		cmocka_unit_test(memory_may_run_out_anywhere),
+		cmocka_unit_test(no_memory_no_link),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -230,6 +230,32 @@ static void a_silent_handshake_times_out(void **state)
 	free_contexts(both);
 }
 
+/* The peer, too, may be the one without memory: then the link sees a broken handshake. */
+static void memory_may_run_out_in_the_handshake(void **state)
+{
+	struct tls_pair_of_contexts both = make_contexts();
+
+	(void)state;
+	for (unsigned long n = 1; n < 60; n++) {
+		struct link_test test = { .tls = both.server };
+
+		begin_implicit(&test, 500, both.client, 0);
+		rig_send_more(&test, "ECHO one\nQUIT\n");
+		lm_alloc_fail_at(n);
+		rig_peer_pump(&test);
+		while (!test.is_closed && !test.peer_end)
+			rig_turn(&test);
+		lm_alloc_fail_at(0);
+		if (!test.is_closed && test.peer_end != LM_E_CLOSED)
+			lm_link_abort(test.link);
+		rig_wait_closed(&test);
+		if (n == 59)
+			assert_err(test.error, 0);
+		rig_end(&test);
+	}
+	free_contexts(both);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +265,7 @@ int main(void)
 		cmocka_unit_test(starttls_injection_is_refused),
 		cmocka_unit_test(starttls_garbage_is_named),
 		cmocka_unit_test(a_silent_handshake_times_out),
+		cmocka_unit_test(memory_may_run_out_in_the_handshake),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

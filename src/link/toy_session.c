@@ -28,15 +28,24 @@ static const struct toy *peek(const struct lm_session *s)
 	return lm_container(s, const struct toy, base);
 }
 
+/* Without memory it is over. */
+static void put(struct toy *t, struct lm_buf *buf, struct lm_bytes octets)
+{
+	if (!lm_buf_add(buf, octets))
+		return;
+	t->fatal = LM_E_NOMEM;
+	t->wants = LM_WANT_ABORT;
+}
+
 static void say(struct toy *t, const char *text)
 {
-	LM_ASSERT(lm_buf_add_str(&t->out, text) == 0);
+	put(t, &t->out, lm_str(text));
 }
 
 static void ask(struct toy *t, enum lm_event_type type, struct lm_bytes argument)
 {
 	lm_buf_clear(&t->argument);
-	LM_ASSERT(lm_buf_add(&t->argument, argument) == 0);
+	put(t, &t->argument, argument);
 	t->open_id = ++t->last_id;
 	t->has_event = true;
 	t->pending = (struct lm_event){ .type = type,
@@ -53,7 +62,7 @@ static bool is_word(struct lm_bytes line, const char *word)
 static void obey(struct toy *t, struct lm_bytes line)
 {
 	if (is_word(line, "ECHO ")) {
-		LM_ASSERT(lm_buf_add(&t->out, lm_bytes_from(line, 5)) == 0);
+		put(t, &t->out, lm_bytes_from(line, 5));
 		say(t, "\n");
 	} else if (is_word(line, "ASK ")) {
 		ask(t, LM_EVENT_NOOP, lm_bytes_from(line, 4));
@@ -89,7 +98,7 @@ static int toy_feed(struct lm_session *s, struct lm_bytes in, lm_time_ms now, si
 		uint8_t c = in.data[taken++];
 
 		if (c != '\n') {
-			t->fatal = lm_buf_add(&t->line, lm_bytes(&c, 1)) ? LM_E_LIMIT : 0;
+			t->fatal = lm_buf_add(&t->line, lm_bytes(&c, 1));
 			continue;
 		}
 		t->deadline = now + t->idle;
@@ -151,7 +160,7 @@ static int toy_body(struct lm_session *s, struct lm_bytes chunk, bool last, lm_t
 		last = false;
 		chunk.len = room;
 	}
-	LM_ASSERT(lm_buf_add(&t->out, chunk) == 0);
+	put(t, &t->out, chunk);
 	if (last) {
 		say(t, "end\n");
 		t->wants = 0;

@@ -52,8 +52,9 @@ static size_t write_below(struct tls *t, struct lm_bytes octets)
 
 		if (err == LM_E_AGAIN)
 			break;
+		/* Without a close_notify no end is orderly. */
 		if (err)
-			t->below_error = err;
+			t->below_error = err == LM_E_CLOSED ? LM_E_IO : err;
 		octets = lm_bytes_from(octets, n);
 	}
 	return all - octets.len;
@@ -192,12 +193,16 @@ static void set_below(struct tls *t)
 	t->below->ops->want(t->below, io);
 }
 
-/* After every call into OpenSSL: its octets go down in one write. */
-static void settle(struct tls *t)
+/* After every call into OpenSSL: its octets go down in one write. `err` is what the call meant; a
+ * transport below that failed meanwhile means more. */
+static int settle(struct tls *t, int err)
 {
 	if (t->batch)
 		flush_batch(t);
 	set_below(t);
+	if (t->below_error && !t->error)
+		return fail(t, t->below_error, "the connection was lost");
+	return err;
 }
 
 static int handshake(struct tls *t)
@@ -211,8 +216,7 @@ static int handshake(struct tls *t)
 	ERR_clear_error();
 	result = SSL_do_handshake(t->ssl);
 	if (result != 1) {
-		result = outcome(t, result);
-		settle(t);
+		result = settle(t, outcome(t, result));
 		if (result == LM_E_CLOSED)
 			return fail(t, LM_E_TLS, "the peer closed the connection");
 		return result;
@@ -221,8 +225,7 @@ static int handshake(struct tls *t)
 	if (!t->info)
 		return fail(t, LM_E_NOMEM, "out of memory");
 	t->is_done = true;
-	settle(t);
-	return 0;
+	return settle(t, 0);
 }
 
 static void post(struct tls *t)
@@ -255,7 +258,7 @@ static int tls_read(struct lm_transport *transport, uint8_t *buf, size_t cap, si
 		}
 		total += n;
 	}
-	settle(t);
+	err = settle(t, err);
 	if (!total)
 		return err;
 	/* Nobody below will tell of what OpenSSL holds already: more octets, or the end. */
@@ -289,9 +292,9 @@ static int tls_write(struct lm_transport *transport, struct lm_bytes octets, siz
 		}
 		total += n;
 	}
-	settle(t);
-	if (t->below_error && !t->error)
-		return fail(t, t->below_error, "the connection was lost");
+	err = settle(t, err);
+	if (t->error)
+		return t->error;
 	if (!total && (err || octets.len || lm_buf_len(&t->pending)))
 		return err ? err : LM_E_AGAIN;
 	*out_len = total;
@@ -319,7 +322,7 @@ static void tls_shutdown(struct lm_transport *transport)
 	if (t->is_done && !t->error) {
 		ERR_clear_error();
 		(void)SSL_shutdown(t->ssl);
-		settle(t);
+		(void)settle(t, 0);
 	}
 	flush_pending(t);
 }
