@@ -150,7 +150,8 @@ struct lm_writer {
 	pthread_mutex_t mutex;
 	pthread_cond_t some;
 	struct lm_write *first, *last;
-	bool started, stop, waiting;
+	size_t count, wanted; /**< queued; and how many to wake the writer for, 0: it is awake */
+	bool started, stop;
 	atomic_bool broken; /**< a commit or a sync failed: nothing is acknowledged any more */
 	/* The writer thread's own. */
 	sqlite3 *db;

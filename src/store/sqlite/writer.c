@@ -10,6 +10,8 @@ enum {
 	GROUP_WRITES = 1024,
 	GROUP_OCTETS = 16 << 20,
 	DROP_SLOTS = 4096,
+	GATHER_MIN = 8,     /* a group from which on it pays to wait for the same clients again */
+	GATHER_NS = 300000, /* about one sync */
 };
 
 /* Maildrops are never removed, so an id once committed stays right. */
@@ -251,12 +253,13 @@ static void run_group(struct lm_sqlite *store, struct lm_write *group)
 static struct lm_write *cut_group(struct lm_writer *w)
 {
 	struct lm_write *group = w->first, *last = group;
-	size_t octets = last->weight;
+	size_t octets = last->weight, n = 1;
 
-	for (size_t n = 1; last->next && n < GROUP_WRITES && octets < GROUP_OCTETS; n++) {
+	for (; last->next && n < GROUP_WRITES && octets < GROUP_OCTETS; n++) {
 		last = last->next;
 		octets += last->weight;
 	}
+	w->count -= n;
 	w->first = last->next;
 	if (!w->first)
 		w->last = NULL;
@@ -264,27 +267,54 @@ static struct lm_write *cut_group(struct lm_writer *w)
 	return group;
 }
 
+/* Called with the mutex held. Those who were answered just now are about to come again: a moment's
+ * patience makes one large group of two small ones. A lone client never waits. */
+static void gather(struct lm_writer *w, size_t last_group)
+{
+	struct timespec until;
+
+	if (last_group < GATHER_MIN || w->count >= last_group / 2)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += GATHER_NS;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	w->wanted = last_group - last_group / 8;
+	while (w->count < w->wanted && !w->stop)
+		if (pthread_cond_timedwait(&w->some, &w->mutex, &until))
+			break;
+	w->wanted = 0;
+}
+
+static struct lm_write *next_group(struct lm_writer *w, size_t *last_group)
+{
+	struct lm_write *group = NULL;
+	size_t before;
+
+	pthread_mutex_lock(&w->mutex);
+	gather(w, *last_group);
+	while (!w->first && !w->stop) {
+		w->wanted = 1;
+		pthread_cond_wait(&w->some, &w->mutex);
+		w->wanted = 0;
+	}
+	before = w->count;
+	if (w->first)
+		group = cut_group(w);
+	*last_group = before - w->count;
+	pthread_mutex_unlock(&w->mutex);
+	return group;
+}
+
 static void *run(void *arg)
 {
 	struct lm_sqlite *store = arg;
-	struct lm_writer *w = &store->writer;
+	struct lm_write *group;
+	size_t last_group = 0;
 
-	for (;;) {
-		struct lm_write *group = NULL;
-
-		pthread_mutex_lock(&w->mutex);
-		while (!w->first && !w->stop) {
-			w->waiting = true;
-			pthread_cond_wait(&w->some, &w->mutex);
-			w->waiting = false;
-		}
-		if (w->first)
-			group = cut_group(w);
-		pthread_mutex_unlock(&w->mutex);
-		if (!group)
-			return NULL;
+	while ((group = next_group(&store->writer, &last_group)))
 		run_group(store, group);
-	}
+	return NULL;
 }
 
 static int count_frames(void *arg, sqlite3 *db, const char *name, int frames)
@@ -316,10 +346,14 @@ static int open_db(struct lm_writer *w, const char *path, struct lm_error *out_e
 int lm_writer_start(struct lm_sqlite *store, const char *path, struct lm_error *out_error)
 {
 	struct lm_writer *w = &store->writer;
+	pthread_condattr_t monotonic;
 	int err;
 
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&w->mutex, NULL);
-	pthread_cond_init(&w->some, NULL);
+	pthread_cond_init(&w->some, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	w->drops = lm_alloc_zero(DROP_SLOTS, sizeof(*w->drops));
 	err = w->drops ? open_db(w, path, out_error) : LM_E_NOMEM;
 	if (err)
@@ -363,7 +397,8 @@ void lm_writer_add(struct lm_sqlite *store, struct lm_write *write)
 	else
 		w->first = write;
 	w->last = write;
-	if (w->waiting)
+	w->count++;
+	if (w->wanted && w->count >= w->wanted)
 		pthread_cond_signal(&w->some);
 	pthread_mutex_unlock(&w->mutex);
 }
@@ -382,6 +417,7 @@ static struct lm_write *unlink_write(struct lm_writer *w, const struct lm_store_
 		w->first = write->next;
 	if (w->last == write)
 		w->last = before;
+	w->count--;
 	return write;
 }
 
