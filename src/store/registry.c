@@ -1,5 +1,7 @@
 /* The stores there are, by the scheme of their URL; the only file that includes backends. */
+#include "store/faulty/faulty.h"
 #include "store/memory/memory.h"
+#include "store/slow/slow.h"
 #include "store/sqlite/sqlite.h"
 
 #include "base/error.h"
@@ -7,6 +9,8 @@
 static const struct lm_store_backend backends[] = {
 	{ "sqlite", lm_sqlite_open, lm_sqlite_accounts, lm_sqlite_check },
 	{ "memory", lm_memory_open, lm_memory_accounts, NULL },
+	{ "slow", lm_slow_open, lm_slow_accounts, lm_slow_check },
+	{ "faulty", lm_faulty_open, lm_faulty_accounts, lm_faulty_check },
 };
 
 static const struct lm_store_backend *find(const char *url, const char **out_rest,

@@ -42,28 +42,36 @@ static void open_store(struct rig *rig)
 		fail_msg("%s: %s", rig->url, error.text);
 }
 
-int rig_setup(void **state)
+struct rig *rig_new(const char *pattern)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
 
 	assert_non_null(rig);
-	rig->pattern = *state;
+	rig->pattern = pattern;
 	make_url(rig);
 	assert_err(lm_loop_new(&rig->loop), 0);
 	open_store(rig);
-	*state = rig;
-	return 0;
+	return rig;
 }
 
-int rig_teardown(void **state)
+void rig_free(struct rig *rig)
 {
-	struct rig *rig = *state;
-
 	lm_store_close(rig->store);
 	lm_loop_free(rig->loop);
 	if (rig->folder[0])
 		rig_remove(rig->folder);
 	free(rig);
+}
+
+int rig_setup(void **state)
+{
+	*state = rig_new(*state);
+	return 0;
+}
+
+int rig_teardown(void **state)
+{
+	rig_free(*state);
 	return 0;
 }
 
@@ -227,11 +235,11 @@ void rig_fill(uint8_t *data, size_t len, unsigned seed)
 {
 	uint64_t x = seed * 2654435761u + 88172645463325252u;
 
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i += 8) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
-		data[i] = (uint8_t)(x >> 32);
+		memcpy(data + i, &x, len - i < 8 ? len - i : 8);
 	}
 }
 

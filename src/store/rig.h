@@ -20,6 +20,9 @@ struct wait_op {
 	bool done;
 };
 
+/** A fresh store of that URL; a failure ends the test. */
+struct rig *rig_new(const char *pattern);
+void rig_free(struct rig *rig);
 /** cmocka's setup and teardown: *state is the pattern before, the rig after. */
 int rig_setup(void **state);
 int rig_teardown(void **state);
@@ -38,6 +41,12 @@ int rig_commit(struct rig *rig, struct lm_draft *draft);
 int rig_deliver_to(struct rig *rig, const char *const *names, size_t count, struct lm_bytes text,
                    size_t piece);
 int rig_deliver(struct rig *rig, const char *name, struct lm_bytes text);
+
+/** How often to repeat: less where each step is slow. */
+static inline size_t rig_times(const struct rig *rig, size_t n)
+{
+	return strncmp(rig->url, "slow:", 5) == 0 ? n / 10 : n;
+}
 
 /** A mailbox open and listed. */
 struct rig_box {

@@ -1,11 +1,12 @@
-/* The conformance suite against every store there is, and the URLs that open them. */
+/* The conformance suite against every store there is. */
 #include "store/conformance.h"
 
 #include "store/store_impl.h"
 
 #include <stdlib.h>
 
-static const char *const patterns[] = { "memory:", "sqlite:@" };
+static const char *const patterns[] = { "memory:", "sqlite:@",
+	                                "faulty:draft_commit=999999999:FULL:sqlite:@" };
 
 int main(void)
 {

@@ -1,0 +1,19 @@
+/* The conformance suite against stores that are late. */
+#include "store/conformance.h"
+
+#include "store/store_impl.h"
+
+#include <stdlib.h>
+
+static const char *const patterns[] = { "slow:5:memory:", "slow:5:sqlite:@" };
+
+int main(void)
+{
+	size_t count;
+	struct CMUnitTest *tests = lm_conformance(patterns, sizeof(patterns) / sizeof(*patterns),
+	                                          &count);
+	int failed = tests ? _cmocka_run_group_tests("slow store", tests, count, NULL, NULL) : 1;
+
+	free(tests);
+	return failed;
+}
