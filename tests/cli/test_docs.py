@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Runs the shell blocks of the documents, and compares what they print with what is written there."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+
+from harness import EXE, PATIENCE, ROOT, Skip, environment, main
+
+FENCE = re.compile(r"^```(\S+)(?: file=(\S+))?\n(.*?)^```$", re.M | re.S)
+PORTS = ("2525", "2465", "2587", "2110", "2995")
+
+
+def free_ports(count):
+    """Ports that were free a moment ago, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [str(s.getsockname()[1]) for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def wrapper(folder, ports):
+    """`lettermill` in the PATH, with free ports where the documents have the defaults."""
+    listeners = " ".join(f"--{name} {port}" for name, port in
+                         zip(("smtp", "smtps", "submission", "pop3", "pop3s"), ports))
+    tools = folder / "bin"
+    tools.mkdir()
+    (tools / "lettermill").write_text(
+        f'#!/bin/sh\nif [ "$1" = serve ]; then shift; exec "{EXE}" serve {listeners} "$@"; fi\n'
+        f'exec "{EXE}" "$@"\n')
+    (tools / "lettermill").chmod(0o755)
+    return tools
+
+
+def script_of(text):
+    """(files to write, the shell script, what each block must print)."""
+    files, script, wanted = {}, "set -u\n", []
+    for kind, name, body in FENCE.findall(text):
+        if name:
+            files[name] = body
+        elif kind == "sh":
+            script += f"{body}\necho '@@block'\n"
+            wanted.append([])
+        elif kind == "output":
+            wanted[-1] = body.splitlines()
+    return files, script, wanted
+
+
+def check_block(number, printed, wanted):
+    """Every wanted line must come, in order; … stands for anything."""
+    lines = iter(printed.replace("\r", "").splitlines())
+    for want in wanted:
+        pattern = re.compile(".*".join(map(re.escape, want.split("…"))))
+        assert any(pattern.fullmatch(line) for line in lines), \
+            f"block {number} never printed {want!r}, but:\n{printed}"
+
+
+def run_document(folder, name):
+    text = (ROOT / "docs" / name).read_text()
+    ports = free_ports(len(PORTS))
+    for old, new in zip(PORTS, ports):
+        text = re.sub(rf"\b{old}\b", new, text)
+    files, script, wanted = script_of(text)
+    work = folder / "work"
+    work.mkdir()
+    for file, body in files.items():
+        (work / file).write_text(body)
+    build = os.path.dirname(EXE)
+    path = f"{wrapper(folder, ports)}:{os.environ['PATH']}"
+    env = environment(folder, PATH=path, LD_LIBRARY_PATH=build,
+                      PKG_CONFIG_PATH=f"{build}/meson-uninstalled")
+    process = subprocess.Popen(["bash", "-c", script], cwd=work, env=env, text=True,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, start_new_session=True)
+    try:
+        out, err = process.communicate(timeout=PATIENCE)
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    blocks = out.split("@@block\n")
+    assert len(blocks) == len(wanted) + 1, f"the script broke off:\n{out}\n{err}"
+    for number, (printed, lines) in enumerate(zip(blocks, wanted), 1):
+        try:
+            check_block(number, printed, lines)
+        except AssertionError as e:
+            log = work / "log.txt"
+            raise AssertionError(f"{e}\n{err}\n{log.read_text() if log.exists() else ''}") from None
+
+
+def test_running(folder):
+    run_document(folder, "running.md")
+
+
+def test_accounts(folder):
+    run_document(folder, "accounts.md")
+
+
+def test_tls(folder):
+    if not shutil.which("openssl"):
+        raise Skip("openssl is not here")
+    run_document(folder, "tls.md")
+
+
+def test_embedding(folder):
+    if not shutil.which("pkg-config"):
+        raise Skip("pkg-config is not here")
+    with open(f"{os.path.dirname(EXE)}/liblettermill.so", "rb") as library:
+        if b"__asan_init" in (octets := library.read()) or b"__tsan_init" in octets:
+            raise Skip("a program without sanitizer cannot load a library with one")
+    run_document(folder, "embedding.md")
+
+
+main()
