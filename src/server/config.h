@@ -38,7 +38,7 @@ const struct lm_option_address *lm_service_address(const struct lm_server_option
 /** "smtp", "submission", "lmtp" or "pop3", for the log. */
 const char *lm_protocol_name(enum lm_protocol protocol);
 
-/** Whether a peer is on this machine: what it says in the clear nobody overhears. */
+/** Whether a peer is on this machine, or as good as: nobody overhears what it says in the clear. */
 enum lm_nearness { LM_REMOTE, LM_LOCAL, LM_NEARNESS_COUNT };
 enum lm_nearness lm_nearness(const char *address);
 

@@ -75,11 +75,16 @@ static const char *stamp_make(uint64_t id, char out[64])
 	return out;
 }
 
+static enum lm_nearness nearness(const struct lm_conn *conn, const struct lm_accepted *a)
+{
+	return conn->secured ? LM_LOCAL : lm_nearness(a->peer);
+}
+
 static int pop3_new(const struct lm_conn *conn, const struct lm_accepted *a, uint64_t id,
                     struct lm_session **out_session)
 {
 	const struct lm_config *c = conn->setup->config;
-	const struct lm_pop3_server_params *p = &c->pop3[conn->service][lm_nearness(a->peer)];
+	const struct lm_pop3_server_params *p = &c->pop3[conn->service][nearness(conn, a)];
 	char stamp[64];
 
 	return lm_pop3_server_new(p,
@@ -101,7 +106,7 @@ static int smtp_new(const struct lm_conn *conn, const struct lm_accepted *a, uin
 	const struct lm_option_nets *trusted = &c->options.xclient_from;
 
 	return lm_smtp_server_new(
-	        &c->smtp[conn->service][lm_nearness(a->peer)],
+	        &c->smtp[conn->service][nearness(conn, a)],
 	        &(struct lm_smtp_server_peer){
 	                .id = id,
 	                .peer_address = a->peer,
@@ -265,7 +270,8 @@ static struct lm_conn *conn_new(struct lm_worker *w, enum lm_service service,
 	return conn;
 }
 
-void lm_conn_begin(struct lm_worker *w, enum lm_service service, const struct lm_accepted *accepted)
+void lm_conn_begin(struct lm_worker *w, enum lm_service service, const struct lm_accepted *accepted,
+                   bool secured)
 {
 	const struct lm_server_options *o = &w->setup->config->options;
 	struct lm_peer_key peer = lm_peer_key(accepted->peer);
@@ -285,6 +291,7 @@ void lm_conn_begin(struct lm_worker *w, enum lm_service service, const struct lm
 		lm_conn_refuse(w, service, accepted, lm_err_text(LM_E_NOMEM));
 		return;
 	}
+	conn->secured = secured;
 	err = seat_take(w, conn);
 	if (err)
 		lm_conn_refuse(w, service, accepted, lm_err_text(err));

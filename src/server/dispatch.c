@@ -63,13 +63,17 @@ static void decision_give(struct lm_worker *w, struct lm_decision *d)
 	w->spare_count++;
 }
 
-static void count(struct lm_conn *conn, enum lm_event_type type, const struct lm_reply *reply)
+static void count(struct lm_conn *conn, const struct lm_event *event, const struct lm_reply *reply)
 {
-	struct lm_counters *counters = &conn->worker->counters;
+	struct lm_worker *w = conn->worker;
+	struct lm_counters *counters = &w->counters;
+	enum lm_event_type type = event->type;
 
 	if (!reply || reply->result != 0)
 		return;
-	if (type == LM_EVENT_MESSAGE) {
+	if (type == LM_EVENT_MAILDROP && conn->setup->config->options.login_delay) {
+		lm_limits_login(w->shared->limits, event->info->user, lm_loop_now(w->loop));
+	} else if (type == LM_EVENT_MESSAGE) {
 		lm_count(&counters->messages_in, 1);
 		conn->messages_in++;
 	} else if (type == LM_EVENT_RETR && reply->source) {
@@ -84,7 +88,7 @@ static void send_answer(struct lm_decision *d, const struct lm_reply *reply)
 
 	lm_timer_disarm(conn->worker->loop, &d->timer);
 	tell(conn, &d->event, reply, true);
-	count(conn, d->event.type, reply);
+	count(conn, &d->event, reply);
 	conn->open = NULL;
 	/* A source goes with the reply, whatever becomes of it. */
 	(void)lm_link_answer(conn->link, d->event.id, reply);
@@ -205,7 +209,13 @@ static bool ask_one(struct lm_decision *d, size_t i)
 static void ask(struct lm_decision *d)
 {
 	size_t n = handler_count(d->conn);
+	struct lm_reply reply = LM_REPLY_INIT;
 
+	if (d->event.type == LM_EVENT_MAILDROP && d->next == 0 &&
+	    !lm_guard_login_due(d->conn, &d->event, &reply)) {
+		decided(d, &reply);
+		return;
+	}
 	while (d->next < n)
 		if (ask_one(d, d->next++))
 			return;

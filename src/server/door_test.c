@@ -205,6 +205,50 @@ static void an_address_that_guesses_gets_one_try_a_session(void **state)
 	lm_rig_free(&rig);
 }
 
+static void an_account_waits_between_logins(void **state)
+{
+	struct lm_rig rig;
+	int fd;
+
+	(void)state;
+	lm_rig_new(&rig, (const char *const[]){ "login-delay", "1h", NULL });
+	lm_rig_start(&rig);
+	fd = lm_rig_login(&rig, "anna");
+	lm_rig_chat(fd, "QUIT\r\n", "+OK");
+	lm_rig_expect_end(fd);
+	fd = lm_rig_connect(&rig, "pop3");
+	lm_rig_expect(fd, "+OK ");
+	lm_rig_chat(fd, "USER Anna\r\n", "+OK");
+	lm_rig_chat(fd, "PASS secret\r\n", "-ERR [LOGIN-DELAY] ");
+	close(fd);
+	close(lm_rig_login(&rig, "bert"));
+	lm_rig_free(&rig);
+}
+
+/* PROXY v2: TCP over IPv4 from 192.0.2.7, with an SSL TLV that says the client came by TLS. */
+static const char secured_header[] = "\r\n\r\n\0\r\nQUIT\n"
+                                     "\x21\x11\0\x14"
+                                     "\xc0\0\x02\x07\xc0\0\x02\x08\x12\x67\0\x6e"
+                                     "\x20\0\x05\x01\0\0\0\0";
+
+static void a_proxy_that_speaks_tls_makes_passwords_safe(void **state)
+{
+	struct lm_rig rig;
+	int fd;
+
+	(void)state;
+	lm_rig_new(&rig, (const char *const[]){ "proxy-from", "127.0.0.1", NULL });
+	lm_rig_start(&rig);
+	fd = lm_rig_connect(&rig, "pop3");
+	assert_int_equal(send(fd, secured_header, sizeof(secured_header) - 1, 0),
+	                 sizeof(secured_header) - 1);
+	lm_rig_expect(fd, "+OK ");
+	lm_rig_chat(fd, "USER anna\r\n", "+OK");
+	lm_rig_chat(fd, "PASS secret\r\n", "+OK");
+	close(fd);
+	lm_rig_free(&rig);
+}
+
 /* The certificate of pop3s, as DER; free with OPENSSL_free. */
 static int certificate(const struct lm_rig *rig, unsigned char **out_der)
 {
@@ -289,6 +333,8 @@ int main(void)
 		cmocka_unit_test(an_unlisted_peer_is_not_believed),
 		cmocka_unit_test(guessing_gets_slower_and_ends),
 		cmocka_unit_test(an_address_that_guesses_gets_one_try_a_session),
+		cmocka_unit_test(an_account_waits_between_logins),
+		cmocka_unit_test(a_proxy_that_speaks_tls_makes_passwords_safe),
 		cmocka_unit_test(a_reload_takes_new_certificates_for_new_sessions),
 	};
 

@@ -35,3 +35,16 @@ bool lm_guard_auth_done(struct lm_conn *conn, const struct lm_event *event,
 	*out_delay = lm_limits_auth_delay(o->auth_delay, all > near ? all : near);
 	return *out_delay > 0;
 }
+
+bool lm_guard_login_due(const struct lm_conn *conn, const struct lm_event *event,
+                        struct lm_reply *out_reply)
+{
+	lm_time_ms delay = conn->setup->config->options.login_delay;
+
+	if (!delay || lm_limits_login_due(conn->worker->shared->limits, event->info->user, delay,
+	                                  lm_loop_now(conn->worker->loop)))
+		return true;
+	out_reply->result = LM_E_AGAIN;
+	out_reply->pop3_code = LM_POP3_LOGIN_DELAY;
+	return false;
+}

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <sys/random.h>
 
-enum { CHAINS = 4096, FAIL_SETS = 1024, FAIL_WAYS = 4 };
+enum { CHAINS = 4096, FAIL_SETS = 1024, FAIL_WAYS = 4, LOGIN_SETS = 1024, LOGIN_WAYS = 4 };
 
 struct peer {
 	struct peer *next;
@@ -20,12 +20,18 @@ struct failure {
 	lm_time_ms last;
 };
 
+struct login {
+	uint64_t account; /* its hash; 0: free */
+	lm_time_ms at;
+};
+
 struct lm_limits {
 	_Atomic uint64_t open;
 	uint64_t seed; /* so that nobody can choose addresses that share a chain */
 	pthread_mutex_t lock;
 	struct peer *chains[CHAINS];
 	struct failure failures[FAIL_SETS][FAIL_WAYS];
+	struct login logins[LOGIN_SETS][LOGIN_WAYS];
 };
 
 struct lm_peer_key lm_peer_key(const char *address)
@@ -193,6 +199,55 @@ void lm_limits_auth_ok(struct lm_limits *l, const struct lm_peer_key *key)
 	if (memcmp(f->octets, key->octets, 16) == 0)
 		f->count = 0;
 	pthread_mutex_unlock(&l->lock);
+}
+
+static uint64_t account_hash(const struct lm_limits *l, struct lm_bytes account)
+{
+	uint64_t h = l->seed;
+
+	for (size_t i = 0; i < account.len; i++) {
+		uint8_t c = account.data[i];
+
+		h = (h ^ (c >= 'A' && c <= 'Z' ? c + 32U : c)) * UINT64_C(0x100000001B3);
+		h ^= h >> 29;
+	}
+	return h ? h : 1;
+}
+
+static struct login *login_find(struct lm_limits *l, uint64_t account)
+{
+	struct login *set = l->logins[account % LOGIN_SETS], *best = set;
+
+	for (int i = 0; i < LOGIN_WAYS; i++) {
+		if (set[i].account == account)
+			return &set[i];
+		if (best->account && (!set[i].account || set[i].at < best->at))
+			best = &set[i];
+	}
+	return best;
+}
+
+void lm_limits_login(struct lm_limits *l, struct lm_bytes account, lm_time_ms now)
+{
+	uint64_t h = account_hash(l, account);
+
+	pthread_mutex_lock(&l->lock);
+	*login_find(l, h) = (struct login){ h, now };
+	pthread_mutex_unlock(&l->lock);
+}
+
+bool lm_limits_login_due(struct lm_limits *l, struct lm_bytes account, lm_time_ms delay,
+                         lm_time_ms now)
+{
+	uint64_t h = account_hash(l, account);
+	const struct login *login;
+	bool due;
+
+	pthread_mutex_lock(&l->lock);
+	login = login_find(l, h);
+	due = login->account != h || now - login->at >= delay;
+	pthread_mutex_unlock(&l->lock);
+	return due;
 }
 
 lm_time_ms lm_limits_auth_delay(lm_time_ms base, unsigned n)

@@ -34,6 +34,12 @@ unsigned lm_limits_auth_failed(struct lm_limits *limits, const struct lm_peer_ke
                                lm_time_ms now);
 void lm_limits_auth_ok(struct lm_limits *limits, const struct lm_peer_key *key);
 
+/** Note a POP3 login of an account (compared without case), and whether its last was at least
+ * `delay` ms ago (RFC 2449 6.5). With thousands of accounts the oldest logins may be forgotten. */
+void lm_limits_login(struct lm_limits *limits, struct lm_bytes account, lm_time_ms now);
+bool lm_limits_login_due(struct lm_limits *limits, struct lm_bytes account, lm_time_ms delay,
+                         lm_time_ms now);
+
 /** How long the n-th failure (from 1) waits for its answer: `base`, doubled each time, 16 times or
  * 30 s at most (never less than base). */
 lm_time_ms lm_limits_auth_delay(lm_time_ms base, unsigned n);

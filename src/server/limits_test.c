@@ -113,6 +113,27 @@ static void a_flood_of_addresses_fits(void **state)
 	lm_limits_free(l);
 }
 
+static void accounts_wait_between_logins(void **state)
+{
+	struct lm_limits *l = limits_new();
+	struct lm_bytes anna = lm_str("Anna"), again = lm_str("aNNA"), bert = lm_str("bert");
+
+	(void)state;
+	assert_true(lm_limits_login_due(l, anna, 1000, 5));
+	lm_limits_login(l, anna, 5);
+	assert_false(lm_limits_login_due(l, again, 1000, 1004));
+	assert_true(lm_limits_login_due(l, again, 1000, 1005));
+	assert_true(lm_limits_login_due(l, bert, 1000, 6));
+	for (int i = 0; i < 100000; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "user%d", i);
+		lm_limits_login(l, lm_str(name), 10 + i);
+		assert_false(lm_limits_login_due(l, lm_str(name), 1000, 11 + i));
+	}
+	lm_limits_free(l);
+}
+
 static void delays_double_and_stop(void **state)
 {
 	(void)state;
@@ -135,6 +156,7 @@ int main(void)
 		cmocka_unit_test(a_place_that_cannot_be_noted_is_not_taken),
 		cmocka_unit_test(failures_add_up_until_a_success_or_silence),
 		cmocka_unit_test(a_flood_of_addresses_fits),
+		cmocka_unit_test(accounts_wait_between_logins),
 		cmocka_unit_test(delays_double_and_stop),
 	};
 

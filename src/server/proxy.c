@@ -64,7 +64,7 @@ static void parsed(struct lm_proxy_wait *p, const struct lm_proxy_info *info)
 	/* The session's own watch takes over. */
 	lm_watch_free(p->watch);
 	p->watch = NULL;
-	lm_conn_begin(w, service, &a);
+	lm_conn_begin(w, service, &a, info->tls);
 	/* Last, since it may end a draining worker. */
 	wait_free(p);
 }

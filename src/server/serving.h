@@ -115,6 +115,7 @@ struct lm_conn {
 	lm_time_ms began;
 	struct lm_peer_key peer; /**< whose place it takes in the limits */
 	uint8_t service;
+	bool secured;     /**< a trusted proxy said the peer came to it under TLS */
 	bool auth_unsure; /**< the last credentials could not be judged: no failure */
 	uint16_t auth_failures;
 	uint32_t messages_in, messages_out;
@@ -143,9 +144,9 @@ void lm_setup_unref(struct lm_worker *worker, struct lm_setup *setup);
 /* conn.c */
 
 /** A connection arrived (PROXY header read): make its session, or refuse it. The descriptor is
- * taken. */
+ * taken. `secured`: the peer speaks TLS with a trusted proxy, so a password was not overheard. */
 void lm_conn_begin(struct lm_worker *worker, enum lm_service service,
-                   const struct lm_accepted *accepted);
+                   const struct lm_accepted *accepted, bool secured);
 /** Say no in one line without waiting for anything, and close. */
 void lm_conn_refuse(struct lm_worker *worker, enum lm_service service,
                     const struct lm_accepted *accepted, const char *why);
@@ -196,6 +197,10 @@ void lm_reply_drop(const struct lm_reply *reply);
 bool lm_guard_auth_done(struct lm_conn *conn, const struct lm_event *event,
                         const struct lm_reply **reply, struct lm_reply *storage,
                         lm_time_ms *out_delay);
+
+/** RFC 2449 6.5: false, with *out_reply, when the account logged in too short a while ago. */
+bool lm_guard_login_due(const struct lm_conn *conn, const struct lm_event *event,
+                        struct lm_reply *out_reply);
 
 /* ticket.c */
 

@@ -115,7 +115,7 @@ static void accepted(void *ctx, const struct lm_accepted *a)
 	else if (lm_network_contains(proxies->items, proxies->count, a->peer))
 		lm_proxy_begin(w, door->service, a);
 	else
-		lm_conn_begin(w, door->service, a);
+		lm_conn_begin(w, door->service, a, false);
 }
 
 static void doors_close(struct lm_worker *w)
