@@ -108,8 +108,10 @@ static struct lm_bytes value_of(struct lm_bytes word)
 static void answer_word(const struct reader *r, struct chat_answer *a, struct lm_bytes word)
 {
 	struct lm_bytes value = value_of(word);
+	char number[32];
 	unsigned e[3];
 
+	snprintf(number, sizeof(number), "%.*s", LM_FMT(value));
 	if (lm_bytes_equal(word, lm_str("ok")))
 		a->reply.result = 0;
 	else if (lm_bytes_equal(word, lm_str("pass")))
@@ -121,11 +123,11 @@ static void answer_word(const struct reader *r, struct chat_answer *a, struct lm
 	else if (lm_bytes_equal(word, lm_str("discard")))
 		a->reply.flags |= LM_REPLY_DISCARD;
 	else if (lm_starts_nocase(word, "code="))
-		a->reply.smtp_code = (int)strtol(copy(value), NULL, 10);
+		a->reply.smtp_code = (int)strtol(number, NULL, 10);
 	else if (lm_starts_nocase(word, "pop3="))
 		a->reply.pop3_code = pop3_code(r, value);
 	else if (lm_starts_nocase(word, "enhanced=") &&
-	         sscanf(copy(value), "%u.%u.%u", &e[0], &e[1], &e[2]) == 3)
+	         sscanf(number, "%u.%u.%u", &e[0], &e[1], &e[2]) == 3)
 		for (int i = 0; i < 3; i++)
 			a->reply.enhanced[i] = (uint8_t)e[i];
 	else

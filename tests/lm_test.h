@@ -22,7 +22,7 @@
 static inline void lm_test_show(const char *what, struct lm_bytes b)
 {
 	fprintf(stderr, "%s (%zu) \"", what, b.len);
-	for (size_t i = 0; i < b.len && i < 4000; i++) {
+	for (size_t i = 0; b.data && i < b.len && i < 4000; i++) {
 		uint8_t c = b.data[i];
 
 		if (c == '\n')

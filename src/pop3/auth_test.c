@@ -62,7 +62,7 @@ static bool respond(struct client *c, struct lm_bytes said)
 	size_t len = 0;
 	int rc;
 
-	assert_true(said.len >= 4 && memcmp(said.data, "+ ", 2) == 0);
+	assert_true(said.data && said.len >= 4 && lm_starts_nocase(said, "+ "));
 	lm_buf_init(&raw, 10000);
 	lm_buf_init(&code, 10000);
 	assert_err(lm_base64_decode(lm_bytes(said.data + 2, said.len - 4), &raw), 0);
@@ -226,14 +226,14 @@ static void a_long_initial_response_is_taken(void **state)
 	d.params.mechanisms = "PLAIN";
 	assert_err(drive_open(&d), 0);
 	/* 1000 octets of password, over RFC 2449's 255 for other commands */
-	memset(line + 11, 'A', 1100);
-	memcpy(line + 11, "AHUA", 4);
-	memcpy(line + 11 + 1000, "\r\n", 3);
+	for (size_t i = 0; i < 1000; i++)
+		line[11 + i] = i < 4 ? "AHUA"[i] : 'A';
+	snprintf(line + 11 + 1000, 3, "\r\n");
 	drive_say(&d, line);
 	drive_expect(&d, "+OK Lettermill-POP3 ready, IPv6 [::1]:9\r\n"
 	                 "-ERR invalid authentication response.\r\n");
-	for (size_t i = 4; i < 1000; i += 4)
-		memcpy(line + 11 + i, "YWFh", 4);
+	for (size_t i = 4; i < 1000; i++)
+		line[11 + i] = "YWFh"[i % 4];
 	drive_say(&d, line);
 	drive_expect(&d, "-ERR [AUTH] pass rejected\r\n");
 	drive_done(&d);

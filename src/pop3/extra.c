@@ -105,7 +105,7 @@ static const struct lm_pop3_lang *asked_language(const struct lm_pop3_server *s)
 {
 	struct lm_bytes range = lm_buf_bytes(&s->text);
 
-	if (lm_bytes_equal(range, lm_str("*")))
+	if (range.data && range.len == 1 && range.data[0] == '*')
 		return lm_pop3_lang_default(s->params);
 	return lm_pop3_lang_find(range);
 }

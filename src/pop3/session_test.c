@@ -148,6 +148,21 @@ static void top_is_cut_from_retr_where_only_retr_is_decided(void **state)
 	drive_done(&d);
 }
 
+static void a_server_may_have_another_name_and_peers_without_address(void **state)
+{
+	struct lm_pop3_server_peer peer = { .peer_address = "unix" };
+	struct drive d;
+
+	(void)state;
+	drive_init(&d);
+	d.params.implementation = "Test Mill 7";
+	assert_err(lm_pop3_server_new(&d.params, &peer, d.now, &d.session), 0);
+	drive_say(&d, "CAPA\r\n");
+	assert_non_null(memmem(d.said.data, d.said.len, "ready, unix\r\n", 13));
+	assert_non_null(memmem(d.said.data, d.said.len, "\nIMPLEMENTATION Test Mill 7\r\n", 29));
+	drive_done(&d);
+}
+
 /* ---- handlers that break the rules ---- */
 
 static void nonsense_costs_one_refusal(void **state)
@@ -238,8 +253,8 @@ static void long_words_are_cut_to_a_line(void **state)
 
 	(void)state;
 	setup(&d);
-	memset(text, 'x', sizeof(text));
-	memcpy(text + 504, "\xe2\x82\xac", 3);
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = i >= 504 && i < 507 ? "\xe2\x82\xac"[i - 504] : 'x';
 	d.reply_to = LM_EVENT_NOOP;
 	d.reply = LM_REPLY_INIT;
 	d.reply.text = lm_bytes(text, sizeof(text));
@@ -480,6 +495,7 @@ static void implicit_tls_is_named_in_the_greeting_without_a_handler_too(void **s
 
 static void a_slow_reader_is_not_idle(void **state)
 {
+	struct lm_event ev;
 	struct drive d;
 	size_t taken;
 
@@ -487,14 +503,8 @@ static void a_slow_reader_is_not_idle(void **state)
 	setup(&d);
 	assert_int_equal(lm_session_deadline(d.session), d.now + 600000);
 	assert_err(lm_session_feed(d.session, lm_str("CAPA\r\n"), d.now, &taken), 0);
-	d.hold = LM_EVENT_NONE;
-	lm_buf_clear(&d.said);
-	{
-		struct lm_event ev;
-
-		assert_int_equal(lm_session_event(d.session, &ev), 1);
-		assert_err(lm_session_answer(d.session, ev.id, NULL, d.now), 0);
-	}
+	assert_int_equal(lm_session_event(d.session, &ev), 1);
+	assert_err(lm_session_answer(d.session, ev.id, NULL, d.now), 0);
 	d.now += 600000;
 	assert_err(lm_session_tick(d.session, d.now), 0);
 	assert_false(lm_session_wants(d.session) & LM_WANT_CLOSE);
@@ -607,6 +617,7 @@ int main(void)
 		cmocka_unit_test(quit_names_the_deleted_by_the_handlers_ids),
 		cmocka_unit_test(nobody_to_remove_means_no),
 		cmocka_unit_test(top_is_cut_from_retr_where_only_retr_is_decided),
+		cmocka_unit_test(a_server_may_have_another_name_and_peers_without_address),
 		cmocka_unit_test(nonsense_costs_one_refusal),
 		cmocka_unit_test(retr_needs_a_source),
 		cmocka_unit_test(maildrops_that_cannot_be_shown_are_refused),

@@ -67,8 +67,9 @@ static void expect_refused(struct drive *d, const char *line)
 	drive_say(d, line);
 	said = lm_buf_bytes(&d->said);
 	assert_true(lm_starts_nocase(said, "-ERR "));
-	assert_true(said.len > 10);
-	assert_ptr_equal(memchr(said.data, '\n', said.len), said.data + said.len - 1);
+	assert_true(said.data && said.len > 10);
+	for (size_t i = 0; said.data && i < said.len; i++)
+		assert_int_equal(said.data[i] == '\n', i == said.len - 1);
 	assert_true(lm_session_wants(d->session) & LM_WANT_INPUT);
 }
 
@@ -115,8 +116,10 @@ static void check_text(const char *key, const char *text)
 		assert_true((unsigned char)*p >= 0x20);
 		if (*p != '{')
 			continue;
-		if (!end || !is_place(lm_bytes(p + 1, (size_t)(end - p) - 1)))
+		if (!end || !is_place(lm_bytes(p + 1, (size_t)(end - p) - 1))) {
 			fail_msg("%s: unknown place in \"%s\"", key, text);
+			return;
+		}
 		p = end;
 	}
 }
@@ -130,12 +133,15 @@ static void every_language_has_every_key(void **state)
 		assert_true(strlen(lang->tag) >= 2 && strlen(lang->name) > 2);
 		for (int say = LM_SAY_NOTHING + 1; say < LM_SAY_COUNT; say++) {
 			const struct lm_pop3_say_row *r = lm_pop3_say_row((enum lm_pop3_say)say);
+			const char *text;
 
 			if (!r->fixed && !lang->texts[say])
 				fail_msg("%s has no text for %s", lang->tag, r->key);
 			if (r->fixed && lang->texts[say])
 				fail_msg("%s has a text for the fixed %s", lang->tag, r->key);
-			check_text(r->key, r->fixed ? r->fixed : lang->texts[say]);
+			text = r->fixed ? r->fixed : lang->texts[say];
+			if (text)
+				check_text(r->key, text);
 		}
 	}
 }

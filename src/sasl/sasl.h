@@ -81,6 +81,38 @@ struct lm_bytes lm_sasl_server_user(const struct lm_sasl_server *sasl);
  * broken response. */
 int lm_sasl_server_error(const struct lm_sasl_server *sasl);
 
+/** What a client proves itself with. Everything is borrowed until lm_sasl_client_new returns. */
+struct lm_sasl_credentials {
+	struct lm_bytes user, password; /**< empty: none; no NUL in them */
+	struct lm_bytes authzid;        /**< whom to act as; empty: himself */
+	struct lm_bytes token;          /**< OAuth bearer token; empty: none */
+	struct lm_bytes exporter;       /**< tls-exporter channel binding; empty: none */
+	bool certificate;               /**< the TLS handshake showed one: EXTERNAL is possible */
+	bool plain_allowed; /**< passwords and tokens may be shown to the peer as they are */
+};
+
+struct lm_sasl_client;
+
+/** The best mechanism of `offered` (the server's words, separated by spaces) that the credentials
+ * allow; NULL when there is none. */
+const char *lm_sasl_client_choose(const char *offered,
+                                  const struct lm_sasl_credentials *credentials);
+/** Begin with `mechanism` (in any case). Errors: LM_E_UNSUPPORTED (the credentials do not allow
+ * it), LM_E_MISUSE (NUL in them), LM_E_NOMEM. */
+LM_MUST int lm_sasl_client_new(const char *mechanism, const struct lm_sasl_credentials *credentials,
+                               struct lm_sasl_client **out_sasl);
+/** Wipes what it held. NULL is allowed. */
+void lm_sasl_client_free(struct lm_sasl_client *sasl);
+/** The client speaks first: step with an empty challenge gives the initial response. */
+bool lm_sasl_client_first(const struct lm_sasl_client *sasl);
+/** A decoded challenge in, the response into `out`. Errors: LM_E_AUTH (the server could not prove
+ * itself: close), LM_E_PROTO (a challenge nobody asked for), LM_E_NOMEM. */
+LM_MUST int lm_sasl_client_step(struct lm_sasl_client *sasl, struct lm_bytes challenge,
+                                struct lm_buf *out);
+/** Nothing is missing: only then a success the server tells may be believed (SCRAM: it knew the
+ * password's keys, too). */
+bool lm_sasl_client_done(const struct lm_sasl_client *sasl);
+
 /** APOP: true when `digest` (hex in any case) is MD5 of stamp (with its <>) and secret; constant
  * time. */
 LM_MUST bool lm_apop_matches(struct lm_bytes stamp, struct lm_bytes secret, struct lm_bytes digest);

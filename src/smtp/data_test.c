@@ -1,4 +1,6 @@
 /* Messages: their slices, their bounds, and every way that must not end one. */
+#include "lm_test.h"
+
 #include "smtp/peer.h"
 
 #include <stdlib.h>

@@ -1,10 +1,9 @@
 /** @file
  * For tests of the session: a peer that talks to it and a handler that answers, both scripted.
+ * Include lm_test.h before it.
  */
 #ifndef LM_SMTP_PEER_H
 #define LM_SMTP_PEER_H
-
-#include "lm_test.h"
 
 #include "smtp/smtp.h"
 

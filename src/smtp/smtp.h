@@ -18,7 +18,7 @@ enum {
 	LM_SMTP_SLICE = 64 * 1024,       /**< octets of one BODY event */
 	LM_SMTP_OUTPUT_HIGH = 64 * 1024, /**< unsent output that stops the intake */
 	LM_SMTP_AUTH_LINE = 12288,       /**< RFC 4954 4 */
-	LM_SMTP_KEEP = 256,              /**< a buffer up to this size is kept by an idle session */
+	LM_SMTP_KEEP = 128,              /**< a buffer up to this size is kept by an idle session */
 	LM_SMTP_TEXT = 512,              /**< octets of a reply line (RFC 5321 4.5.3.1.5) */
 };
 
