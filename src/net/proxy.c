@@ -33,6 +33,8 @@ static bool take_word(struct lm_bytes *line, char *out, size_t cap)
 
 	if (!len || len >= cap || memchr(line->data, '\0', len))
 		return false;
+	if (space && len + 1 == line->len)
+		return false;
 	memcpy(out, line->data, len);
 	out[len] = '\0';
 	*line = lm_bytes_from(*line, space ? len + 1 : len);
