@@ -34,7 +34,7 @@ static size_t decode(const char *base64, uint8_t out[64])
 	lm_buf_init(&buf, 64);
 	assert_err(lm_base64_decode(lm_str(base64), &buf), 0);
 	octets = lm_buf_bytes(&buf);
-	for (size_t i = 0; i < octets.len; i++)
+	for (size_t i = 0; octets.data && i < octets.len; i++)
 		out[i] = octets.data[i];
 	lm_buf_done(&buf);
 	return octets.len;

@@ -51,9 +51,10 @@ static void keep_reply(struct lm_worker *w, const struct lm_reply *reply)
 /* Ticket 0 is nobody's: that session is gone. */
 void lm_ticket_answer(struct lm_ticket ticket, const struct lm_reply *reply)
 {
-	assert_null(reply->source);
-	if (!ticket.session)
+	assert_non_null(reply);
+	if (!reply || !ticket.session)
 		return;
+	assert_null(reply->source);
 	assert_false(ticket.worker->answered);
 	keep_reply(ticket.worker, reply);
 }
