@@ -400,9 +400,16 @@ struct CMUnitTest *lm_conformance(const char *const *patterns, size_t count, siz
 
 		all[i] = tests[i % each];
 		all[i].initial_state = (void *)patterns[i / each];
-		if (asprintf(&name, "%s %s", patterns[i / each], all[i].name) > 0)
-			all[i].name = name; /* lives as long as the program */
+		assert_true(asprintf(&name, "%s %s", patterns[i / each], all[i].name) > 0);
+		all[i].name = name;
 	}
 	*out_count = count * each;
 	return all;
+}
+
+void lm_conformance_free(struct CMUnitTest *all, size_t count)
+{
+	for (size_t i = 0; all && i < count; i++)
+		free((void *)(uintptr_t)all[i].name);
+	free(all);
 }

@@ -1,10 +1,6 @@
 /* The conformance suite against stores that are late. */
 #include "store/conformance.h"
 
-#include "store/store_impl.h"
-
-#include <stdlib.h>
-
 static const char *const patterns[] = { "slow:5:memory:", "slow:5:sqlite:@" };
 
 int main(void)
@@ -14,6 +10,6 @@ int main(void)
 	                                          &count);
 	int failed = tests ? _cmocka_run_group_tests("slow store", tests, count, NULL, NULL) : 1;
 
-	free(tests);
+	lm_conformance_free(tests, count);
 	return failed;
 }

@@ -1,10 +1,6 @@
 /* The conformance suite against every store there is. */
 #include "store/conformance.h"
 
-#include "store/store_impl.h"
-
-#include <stdlib.h>
-
 static const char *const patterns[] = { "memory:", "sqlite:@",
 	                                "faulty:draft_commit=999999999:FULL:sqlite:@" };
 
@@ -15,6 +11,6 @@ int main(void)
 	                                          &count);
 	int failed = tests ? _cmocka_run_group_tests("store", tests, count, NULL, NULL) : 1;
 
-	free(tests);
+	lm_conformance_free(tests, count);
 	return failed;
 }

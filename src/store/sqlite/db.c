@@ -180,9 +180,9 @@ static int check_version(sqlite3 *db, const char *path, struct lm_error *out_err
 	return 0;
 }
 
-/* Nobody but the owner reads mail; SQLite gives its other files the same mode. A file that exists is
- * never opened here: closing it again would drop the locks that this process holds on it (POSIX),
- * and another process that ends would take the log away from under ours. */
+/* Nobody but the owner reads mail; SQLite gives its other files the same mode. A file that exists
+ * is never opened here: closing it again would drop the locks that this process holds on it
+ * (POSIX), and another process that ends would take the log away from under ours. */
 static int make_file(const char *path, struct lm_error *out_error)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
