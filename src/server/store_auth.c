@@ -149,14 +149,15 @@ static int check_password(struct job *j)
 {
 	struct lm_verify *verify = j->worker->handler->verify;
 	const struct lm_account *a = &j->account;
+	/* What tells that the password has changed. */
+	const char *kept = a->crypt[0] ? a->crypt : a->secret;
 	int err;
 
-	if (lm_verify_known(verify, a->name, a->crypt, j->auth.password, now_ms()))
+	if (lm_verify_known(verify, a->name, kept, j->auth.password, now_ms()))
 		return 0;
 	err = lm_account_check_password(a, j->auth.password);
-	/* Without a crypt string nothing would tell that the password has changed. */
-	if (!err && a->crypt[0])
-		lm_verify_remember(verify, a->name, a->crypt, j->auth.password, now_ms());
+	if (!err)
+		lm_verify_remember(verify, a->name, kept, j->auth.password, now_ms());
 	return err;
 }
 
