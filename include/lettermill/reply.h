@@ -66,7 +66,7 @@ struct lm_reply {
 	struct lm_bytes user; /**< AUTH: canonical name of who is logged in now; empty: as given */
 	struct lm_secret secret; /**< AUTH of kind LM_AUTH_SECRET */
 	const struct lm_message
-	        *messages; /**< MAILDROP: borrowed until the session's DISCONNECT event returned */
+	        *messages; /**< MAILDROP: borrowed until QUIT was answered or DISCONNECT returned */
 	size_t message_count;
 	struct lm_source
 	        *source; /**< RETR, TOP: the message's octets; ownership passes to the taker */

@@ -13,7 +13,8 @@ struct lm_sh_drop {
 	struct lm_ticket ticket;
 	struct source *source;  /* the message being read; NULL none */
 	struct source *reading; /* whom the read under way is for; it may be gone by now */
-	uint64_t *expunge;      /* ids to remove once the mailbox is free */
+	bool quitting;          /* QUIT waits for the mailbox to be idle */
+	uint64_t *expunge;      /* ids to remove then */
 	size_t expunge_count;
 	char user[];
 };
@@ -48,12 +49,19 @@ static void detach(struct lm_sh_drop *d)
 	s->chunk = lm_bytes(NULL, 0);
 }
 
+/* RFC 1939 6: the lock is gone before QUIT is answered, so whoever comes back at once gets in. */
+static void unlock(struct lm_sh_drop *d)
+{
+	struct lm_mailbox *mailbox = d->mailbox;
+
+	d->mailbox = NULL;
+	if (mailbox)
+		d->worker->handler->store->ops->mailbox_close(mailbox, NULL);
+}
+
 static void drop_free(struct lm_sh_drop *d)
 {
-	const struct lm_store_ops *ops = d->worker->handler->store->ops;
-
-	if (d->mailbox)
-		ops->mailbox_close(d->mailbox, NULL);
+	unlock(d);
 	lm_free(d->expunge);
 	lm_free(d);
 }
@@ -79,8 +87,20 @@ static void start_read(struct lm_sh_drop *d)
 	d->worker->handler->store->ops->message_read(d->mailbox, s->id, s->offset, &d->op);
 }
 
-static void start_expunge(struct lm_sh_drop *d)
+static void quit_done(struct lm_sh_drop *d, int result)
 {
+	unlock(d);
+	if (!d->gone)
+		lm_sh_answer(d->ticket, result);
+}
+
+static void start_quit(struct lm_sh_drop *d)
+{
+	d->quitting = false;
+	if (!d->expunge) {
+		quit_done(d, 0);
+		return;
+	}
 	start(d, EXPUNGING);
 	d->worker->handler->store->ops->mailbox_expunge(d->mailbox, d->expunge, d->expunge_count,
 	                                                &d->op);
@@ -135,8 +155,7 @@ static void expunged(struct lm_sh_drop *d, int result)
 {
 	lm_free(d->expunge);
 	d->expunge = NULL;
-	if (!d->gone)
-		lm_sh_answer(d->ticket, result);
+	quit_done(d, result);
 }
 
 /* What waited for the mailbox to be free. */
@@ -144,8 +163,8 @@ static void next(struct lm_sh_drop *d)
 {
 	if (d->gone)
 		drop_free(d);
-	else if (d->expunge)
-		start_expunge(d);
+	else if (d->quitting)
+		start_quit(d);
 	else if (d->source && d->source->waiting)
 		start_read(d);
 }
@@ -250,27 +269,34 @@ enum lm_verdict lm_sh_retr(struct lm_sh_session *s, const struct lm_event *event
 	return LM_ANSWERED;
 }
 
-enum lm_verdict lm_sh_expunge(struct lm_sh_session *s, const struct lm_event *event,
-                              struct lm_reply *out_reply, struct lm_ticket ticket)
+enum lm_verdict lm_sh_quit(struct lm_sh_session *s, const struct lm_event *event,
+                           struct lm_reply *out_reply, struct lm_ticket ticket)
 {
 	struct lm_sh_drop *d = s->drop;
 	size_t size = event->deleted_count * sizeof(*event->deleted);
 
-	if (!d || !d->mailbox || !event->deleted_count)
+	if (!d || !d->mailbox)
 		return LM_PROCEED;
-	/* The event's own list lives only until its deadline. */
-	if (!d->expunge && d->doing != EXPUNGING)
-		d->expunge = lm_alloc(size);
-	else
+	if (d->quitting || d->doing == EXPUNGING) {
 		out_reply->result = LM_E_STORE;
-	if (!d->expunge)
-		out_reply->result = LM_E_NOMEM;
-	if (out_reply->result)
 		return LM_ANSWERED;
-	memcpy(d->expunge, event->deleted, size);
+	}
+	if (d->doing == IDLE && !size) {
+		unlock(d);
+		return LM_PROCEED;
+	}
+	/* The event's own list lives only until its deadline. */
+	d->expunge = size ? lm_alloc(size) : NULL;
+	if (size && !d->expunge) {
+		out_reply->result = LM_E_NOMEM;
+		return LM_ANSWERED;
+	}
+	if (size)
+		memcpy(d->expunge, event->deleted, size);
 	d->expunge_count = event->deleted_count;
 	d->ticket = ticket;
+	d->quitting = true;
 	if (d->doing == IDLE)
-		start_expunge(d);
+		start_quit(d);
 	return LM_PENDING;
 }

@@ -219,7 +219,7 @@ static enum lm_verdict decide(void *context, void **session_slot, const struct l
 	case LM_EVENT_TOP:
 		return lm_sh_retr(s, event, out_reply);
 	case LM_EVENT_QUIT:
-		return lm_sh_expunge(s, event, out_reply, ticket);
+		return lm_sh_quit(s, event, out_reply, ticket);
 	case LM_EVENT_RCPT:
 		return lm_sh_rcpt(w, s, event, out_reply, ticket);
 	case LM_EVENT_DATA:

@@ -87,8 +87,8 @@ enum lm_verdict lm_sh_maildrop(struct lm_sh_session *s, const struct lm_event *e
                                struct lm_reply *out_reply, struct lm_ticket ticket);
 enum lm_verdict lm_sh_retr(struct lm_sh_session *s, const struct lm_event *event,
                            struct lm_reply *out_reply);
-enum lm_verdict lm_sh_expunge(struct lm_sh_session *s, const struct lm_event *event,
-                              struct lm_reply *out_reply, struct lm_ticket ticket);
+enum lm_verdict lm_sh_quit(struct lm_sh_session *s, const struct lm_event *event,
+                           struct lm_reply *out_reply, struct lm_ticket ticket);
 /** Close it as soon as nothing is under way. NULL is allowed. */
 void lm_sh_drop_release(struct lm_sh_drop *drop);
 

@@ -189,6 +189,37 @@ static void delivered_and_fetched(void **state)
 	session_tell(&smtp, LM_EVENT_DISCONNECT);
 }
 
+/* A client that quit and comes back at once must not find its own lock. */
+static void quit_unlocks_before_its_answer(void **state)
+{
+	static const struct lm_event quit = { .type = LM_EVENT_QUIT };
+	struct rig *rig = *state;
+	struct session smtp, first, second, third;
+	uint64_t id;
+
+	rig_start(rig, NULL, 0, NULL, false);
+	session_init(&smtp, rig, LM_SMTP);
+	assert_err(session_rcpt(&smtp, "anna"), 0);
+	assert_err(session_deliver(&smtp, text), 0);
+	session_init(&first, rig, LM_POP3);
+	session_init(&second, rig, LM_POP3);
+	session_init(&third, rig, LM_POP3);
+	assert_err(session_login(&first, "anna"), 0);
+	assert_false(session_pose(&first, &quit, 1));
+	assert_err(session_login(&second, "anna"), 0);
+	id = rig->worker.reply.messages[0].id;
+	assert_err(session_ask(&second, (struct lm_event){ .type = LM_EVENT_QUIT,
+	                                                   .deleted = &id,
+	                                                   .deleted_count = 1 }),
+	           0);
+	assert_err(session_login(&third, "anna"), 0);
+	assert_int_equal(rig->worker.reply.message_count, 0);
+	session_tell(&first, LM_EVENT_DISCONNECT);
+	session_tell(&second, LM_EVENT_DISCONNECT);
+	session_tell(&third, LM_EVENT_DISCONNECT);
+	session_tell(&smtp, LM_EVENT_DISCONNECT);
+}
+
 static void trace_and_repair(void **state)
 {
 	struct rig *rig = *state;
@@ -295,6 +326,7 @@ int main(void)
 		T(secrets),
 		T(tokens_and_certificates),
 		T(delivered_and_fetched),
+		T(quit_unlocks_before_its_answer),
 		T(trace_and_repair),
 		T(recipients),
 		T(catch_all),
