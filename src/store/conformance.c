@@ -32,14 +32,14 @@ static void keeps_every_octet(void **state)
 
 static void deliver_size(struct rig *rig, size_t size, size_t piece)
 {
-	uint8_t *data = malloc(size);
+	uint8_t *data = lm_alloc(size);
 	const char *name = "sizes";
 
 	assert_non_null(data);
 	rig_fill(data, size, (unsigned)size);
 	assert_err(rig_deliver_to(rig, &name, 1, lm_bytes(data, size), piece), 0);
 	rig_expect(rig, name, rig_count(rig, name) - 1, lm_bytes(data, size));
-	free(data);
+	lm_free(data);
 }
 
 static void keeps_every_size(void **state)
@@ -391,17 +391,17 @@ static const struct CMUnitTest tests[] = {
 struct CMUnitTest *lm_conformance(const char *const *patterns, size_t count, size_t *out_count)
 {
 	size_t each = sizeof(tests) / sizeof(*tests);
-	struct CMUnitTest *all = calloc(count * each, sizeof(*all));
+	struct CMUnitTest *all = lm_alloc_zero(count * each, sizeof(*all));
 
 	if (!all)
 		return NULL;
 	for (size_t i = 0; i < count * each; i++) {
-		char *name = NULL;
+		struct lm_buf name = { .max = 200 };
 
 		all[i] = tests[i % each];
 		all[i].initial_state = (void *)patterns[i / each];
-		assert_true(asprintf(&name, "%s %s", patterns[i / each], all[i].name) > 0);
-		all[i].name = name;
+		assert_err(lm_buf_printf(&name, "%s %s", patterns[i / each], all[i].name), 0);
+		all[i].name = (const char *)name.data; /* ends in NUL */
 	}
 	*out_count = count * each;
 	return all;
@@ -410,6 +410,6 @@ struct CMUnitTest *lm_conformance(const char *const *patterns, size_t count, siz
 void lm_conformance_free(struct CMUnitTest *all, size_t count)
 {
 	for (size_t i = 0; all && i < count; i++)
-		free((void *)(uintptr_t)all[i].name);
-	free(all);
+		lm_free((void *)(uintptr_t)all[i].name);
+	lm_free(all);
 }

@@ -8,7 +8,6 @@
 
 #include <crypt.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/random.h>
 
 /* What nobody's password is compared with: crypt(3)'s default method at its default cost. */
@@ -49,35 +48,36 @@ bool lm_account_password_ok(struct lm_bytes password)
 /* crypt(3) wants a C string; `setting` may be a whole crypt string. */
 static int crypt_of(struct lm_bytes password, const char *setting, char out[384])
 {
+	struct crypt_data *data = lm_alloc_zero(1, sizeof(*data));
 	char text[256];
-	void *data = NULL;
-	int size = 0, err = LM_E_NOMEM;
+	int err = LM_E_CORRUPT;
 	const char *hash;
 
+	if (!data)
+		return LM_E_NOMEM;
 	memcpy(text, password.data, password.len);
 	text[password.len] = '\0';
-	hash = crypt_ra(text, setting, &data, &size);
-	if (hash && hash[0] != '*' && strlen(hash) < 384) {
+	hash = crypt_rn(text, setting, data, sizeof(*data));
+	if (hash && strlen(hash) < 384) {
 		memcpy(out, hash, strlen(hash) + 1);
 		err = 0;
-	} else if (errno != ENOMEM) {
-		err = LM_E_CORRUPT;
+	} else if (!hash && errno == ENOMEM) {
+		err = LM_E_NOMEM;
 	}
 	lm_wipe(text, sizeof(text));
-	if (data)
-		lm_wipe(data, (size_t)size);
-	free(data); /* libcrypt's own memory */
+	lm_wipe(data, sizeof(*data));
+	lm_free(data);
 	return err;
 }
 
 static int new_crypt(struct lm_bytes password, const char *prefix, unsigned long cost,
                      char out[384])
 {
-	char *setting = crypt_gensalt_ra(prefix, cost, NULL, 0);
-	int err = setting ? crypt_of(password, setting, out) : LM_E_NOMEM;
+	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
 
-	free(setting); /* libcrypt's own memory */
-	return err;
+	if (!crypt_gensalt_rn(prefix, cost, NULL, 0, setting, sizeof(setting)))
+		return LM_E_IO;
+	return crypt_of(password, setting, out);
 }
 
 static int new_scram(bool sha256, struct lm_bytes password, uint32_t iterations,

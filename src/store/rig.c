@@ -44,7 +44,7 @@ static void open_store(struct rig *rig)
 
 struct rig *rig_new(const char *pattern)
 {
-	struct rig *rig = calloc(1, sizeof(*rig));
+	struct rig *rig = lm_alloc_zero(1, sizeof(*rig));
 
 	assert_non_null(rig);
 	rig->pattern = pattern;
@@ -60,7 +60,7 @@ void rig_free(struct rig *rig)
 	lm_loop_free(rig->loop);
 	if (rig->folder[0])
 		rig_remove(rig->folder);
-	free(rig);
+	lm_free(rig);
 }
 
 int rig_setup(void **state)
@@ -105,7 +105,7 @@ int wait_for(struct rig *rig, struct wait_op *wait)
 
 int rig_begin(struct rig *rig, const char *const *names, size_t count, struct lm_draft **out_draft)
 {
-	struct lm_bytes *mailboxes = calloc(count, sizeof(*mailboxes));
+	struct lm_bytes *mailboxes = lm_alloc_zero(count, sizeof(*mailboxes));
 	struct lm_delivery delivery = { .mailboxes = mailboxes,
 		                        .mailbox_count = count,
 		                        .sender = lm_str("sender@example.org"),
@@ -121,7 +121,7 @@ int rig_begin(struct rig *rig, const char *const *names, size_t count, struct lm
 	err = wait_for(rig, &wait);
 	if (!err)
 		*out_draft = wait.op.draft;
-	free(mailboxes);
+	lm_free(mailboxes);
 	return err;
 }
 

@@ -1,5 +1,5 @@
-/* How many durable deliveries, reads and logins a second one loop gets out of a store. Built, not
- * run by the tests: store_bench URL [SECONDS]. */
+/* How many durable deliveries, reads and logins a second one loop gets out of a store. Built, but
+ * not run by the tests: store_bench URL [SECONDS]. */
 #include "store/store_impl.h"
 
 #include <stdio.h>
