@@ -104,6 +104,26 @@ def twice_and_in_transaction(t):
 
 
 @test
+def pipelined_behind_auth(t):
+    """Commands in the packet of AUTH are neither lost nor taken for responses (RFC 2920)."""
+    s = t.server(*FAST)
+    good = b64("\0u1\0secret")
+    with Smtp(s, "submission") as c:
+        c.send(f"EHLO x\r\nAUTH PLAIN {good}\r\nMAIL FROM:<a@example.org>\r\n"
+               "RCPT TO:<u1@example.org>\r\nRSET\r\nQUIT\r\n")
+        assert [c.reply()[:3] for _ in range(6)] == ["250", "235", "250", "250", "250", "221"]
+    with Smtp(s, "submission") as c:
+        c.send(f"EHLO x\r\nAUTH PLAIN\r\n{good}\r\nMAIL FROM:<a@example.org>\r\nQUIT\r\n")
+        assert [c.reply()[:3] for _ in range(5)] == ["250", "334", "235", "250", "221"]
+    with Smtp(s, "submission") as c:
+        c.send("EHLO x\r\nAUTH PLAIN AHUxAG5v\r\nMAIL FROM:<a@example.org>\r\nQUIT\r\n")
+        assert [c.reply()[:3] for _ in range(4)] == ["250", "535", "530", "221"]
+    with Pop3(s, "pop3") as p:
+        p.send(f"AUTH PLAIN {good}\r\nSTAT\r\nQUIT\r\nSTAT\r\n")
+        assert [p.reply()[:3] for _ in range(3)] == ["+OK"] * 3 and p.at_end()
+
+
+@test
 def before_login(t):
     """Nothing of the transaction state before login; PASS without USER; QUIT works anywhere."""
     s = t.server(*FAST)

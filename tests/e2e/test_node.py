@@ -132,3 +132,69 @@ def node_pop3(t):
         await c.QUIT();
         """, PORT=s.port(listener), TLS=tls).out.split()
         assert out == [b"3", b"true", b"true"], out
+
+
+SCRAM = """
+const tls = require('tls'), crypto = require('crypto');
+const H = d => crypto.createHash('sha256').update(d).digest();
+const M = (k, d) => crypto.createHmac('sha256', k).update(d).digest();
+const xor = (a, b) => Buffer.from(a.map((x, i) => x ^ b[i]));
+const b64 = s => Buffer.from(s).toString('base64');
+async function scram(mechanism, head, bend) {
+    const pop3 = process.env.PROTOCOL == 'pop3';
+    const sock = tls.connect({ host: 'localhost', port, ca, servername: 'localhost' });
+    let buffer = '', wake = () => {};
+    sock.on('data', d => { buffer += d; wake(); });
+    sock.on('end', () => { buffer += '\\nEND\\n'; wake(); });
+    async function line() {
+        for (;;) {
+            const at = buffer.indexOf('\\n');
+            if (at >= 0) {
+                const l = buffer.slice(0, at).trim();
+                buffer = buffer.slice(at + 1);
+                if (!/^250-/.test(l)) return l;
+            } else await new Promise(r => wake = r);
+        }
+    }
+    await line();
+    if (!pop3) { sock.write('EHLO x\\r\\n'); await line(); }
+    let binding = head.startsWith('p=') ?
+        sock.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0)) : Buffer.alloc(0);
+    if (bend) binding = Buffer.alloc(32, 1);
+    const bare = 'n=u1,r=' + crypto.randomBytes(12).toString('hex');
+    sock.write('AUTH ' + mechanism + ' ' + b64(head + bare) + '\\r\\n');
+    const reply = await line();
+    if (!/^(334|[+]) /.test(reply)) { sock.destroy(); return reply; }
+    const first = Buffer.from(reply.split(' ')[1], 'base64').toString();
+    const f = Object.fromEntries(first.split(',').map(x => [x[0], x.slice(2)]));
+    const salted = crypto.pbkdf2Sync('secret', Buffer.from(f.s, 'base64'), +f.i, 32, 'sha256');
+    const last = 'c=' + Buffer.concat([Buffer.from(head), binding]).toString('base64') + ',r=' + f.r;
+    const text = bare + ',' + first + ',' + last, key = M(salted, 'Client Key');
+    sock.write(b64(last + ',p=' + xor(key, M(H(key), text)).toString('base64')) + '\\r\\n');
+    let l = await line();
+    if (/^(334|[+]) /.test(l)) {
+        const v = Buffer.from(l.split(' ')[1], 'base64').toString();
+        if (v != 'v=' + M(M(salted, 'Server Key'), text).toString('base64')) return 'bad proof';
+        sock.write('\\r\\n');
+        l = await line();
+    }
+    sock.destroy();
+    return l;
+}
+const plus = 'SCRAM-SHA-256-PLUS';
+for (const [m, head, bend] of [[plus, 'p=tls-exporter,,', false], [plus, 'p=tls-exporter,,', true],
+        [plus, 'n,,', false], [plus, 'p=tls-nonsense,,', false], ['SCRAM-SHA-256', 'n,,', false],
+        ['SCRAM-SHA-256', 'y,,', false]])
+    console.log((await scram(m, head, bend)).slice(0, 3));
+"""
+
+
+@test
+def scram_with_channel_binding(t):
+    """SCRAM-SHA-256-PLUS bound to Node's TLS (tls-exporter), and the server's own proof; a wrong
+    binding, none, an unknown one, and a stripped -PLUS (flag y) are refused."""
+    s = t.server("--auth-delay", "0s")
+    for protocol, listener, good, bad in (("smtp", "smtps", "235", "535"), ("pop3", "pop3s", "+OK", "-ER")):
+        out = node(t, SCRAM, PORT=s.port(listener), PROTOCOL=protocol).out.decode().split()
+        assert out[0] == out[4] == good, out
+        assert all(x[0] in "5-" for x in (out[1], out[2], out[3], out[5])) and out[1] == bad, out

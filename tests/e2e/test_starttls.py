@@ -5,7 +5,7 @@ import socket
 import ssl
 import subprocess
 
-from lib import messages
+from lib import messages, tools
 from lib.runner import test
 from lib.server import eventually
 from lib.wire import Closed, Pop3, Smtp, fetch_all, pop, tls_context
@@ -118,6 +118,17 @@ def versions(t):
     assert [outcome(s, x) for x in new] == ["TLSv1.2", None]
     s = t.server("--tls-min", "1.3", name="min")
     assert [outcome(s, x) for x in new] == [None, "TLSv1.3"]
+
+
+@test
+def weak_suites(t):
+    """A client that knows only suites without encryption, authentication or with old hashes gets
+    no session."""
+    s = t.server()
+    for suites in ("NULL:@SECLEVEL=0", "ADH:AECDH:@SECLEVEL=0", "AES128-SHA:@SECLEVEL=0", "PSK:@SECLEVEL=0"):
+        r = tools.run(tools.need("openssl"), "s_client", "-connect", f"127.0.0.1:{s.port('pop3s')}",
+                      "-tls1_2", "-cipher", suites, "-quiet", stdin=b"QUIT\r\n", code=None)
+        assert r.code != 0 and b"+OK" not in r.out, (suites, r)
 
 
 @test

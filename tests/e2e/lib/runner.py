@@ -50,6 +50,8 @@ class Context:
         self.sanitizer = options.sanitizer
         self.cert = cert
         self.patience = 4 if options.sanitizer else 1
+        # Sanitizers keep freed memory for a while.
+        self.growth = 8 if options.sanitizer else 1
         self._servers = []
         self._cleanups = []
 
