@@ -94,6 +94,16 @@ def run_document(folder, name):
             raise AssertionError(f"{e}\n{err}\n{log.read_text() if log.exists() else ''}") from None
 
 
+def test_tests_named_in_documents_exist(folder):
+    del folder
+    for document in ("README.md", "docs/octets.md"):
+        for line in (ROOT / document).read_text().splitlines():
+            for named in re.findall(r"`([a-z0-9_]+)\.([a-z0-9_]+)`", line.partition("e2e")[2]):
+                module = ROOT / f"tests/e2e/test_{named[0]}.py"
+                assert module.exists() and f"def {named[1]}(" in module.read_text(), \
+                    f"{document} names {'.'.join(named)}, which is no test"
+
+
 def test_running(folder):
     run_document(folder, "running.md")
 
