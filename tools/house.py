@@ -26,6 +26,14 @@ def files(root, folders, endings):
                 yield path
 
 
+TEST_CODE = re.compile(r".*_(test|rig|bench)\.[ch]|(rig|conformance|test_\w+)\.[ch]")
+
+
+def is_test(path):
+    """Code that only tests and measurements are made of."""
+    return TEST_CODE.fullmatch(path.name) is not None
+
+
 def code_only(text):
     """The same lines with comments and strings blanked, so that only code is left to look at."""
     def blank(match):
