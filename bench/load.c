@@ -39,7 +39,7 @@ static char *retr_all(unsigned count)
 	size_t len = 0;
 
 	for (unsigned i = 1; i <= count; i++)
-		len += (size_t)sprintf(text + len, "RETR %u\r\n", i);
+		len += (size_t)snprintf(text + len, count * 16 + 1 - len, "RETR %u\r\n", i);
 	return text;
 }
 

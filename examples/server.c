@@ -128,7 +128,8 @@ int main(int argc, char **argv)
 		.on_top = on_retr, .on_quit = on_quit, .on_notice = on_notice };
 	const char *const options[] = { "data-dir", argc > 1 ? argv[1] : ".",
 		"smtp", argc > 2 ? argv[2] : "2525", "pop3", argc > 3 ? argv[3] : "2110",
-		"smtps", "off", "submission", "off", "pop3s", "off", "store", "memory:", "workers", "1",
+		"smtps", "off",     "submission", "off", "pop3s", "off",
+		"store", "memory:", "workers",    "1",
 		"auth", "PLAIN LOGIN", "hostname", "mill.example" };
 	/* clang-format on */
 	struct lm_error error = { 0 };

@@ -68,9 +68,9 @@ enum lm_event_type {
 /** How credentials are to be judged. */
 enum lm_auth_kind {
 	LM_AUTH_PASSWORD = 1, /**< authcid and password in the clear: compare */
-	LM_AUTH_SECRET,   /**< give reply.secret of authcid: the session does the arithmetic. For a
-	                     name that   does not exist give a made-up secret that is the same each time
-	                   */
+	/** Give reply.secret of authcid: the session does the arithmetic. For a name that does not
+	 * exist give a made-up secret that is the same each time. */
+	LM_AUTH_SECRET,
 	LM_AUTH_TOKEN,    /**< an OAuth bearer token (RFC 7628) */
 	LM_AUTH_EXTERNAL, /**< the peer's TLS certificate speaks for authzid (RFC 4422 A) */
 };

@@ -19,7 +19,8 @@ void lm_verify_free(struct lm_verify *verify);
 
 /**
  * Was this password right for this account not long ago? `crypt` is what the account keeps
- * (its crypt(3) string, or the clear secret where there is none): with another one nothing is remembered, so a changed password counts at once. Only an HMAC is kept.
+ * (its crypt(3) string, or the clear secret where there is none): with another one nothing is
+ * remembered, so a changed password counts at once. Only an HMAC is kept.
  */
 LM_MUST bool lm_verify_known(struct lm_verify *verify, const char *account, const char *crypt,
                              struct lm_bytes password, lm_time_ms now);
