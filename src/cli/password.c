@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <termios.h>
@@ -18,14 +19,24 @@ static void note_signal(int number)
 	interrupted = number;
 }
 
+/* With a mask signals come only here, so that none can slip in before the read and be missed. */
+static ssize_t read_octet(char *out, const sigset_t *mask)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	if (mask && ppoll(&in, 1, NULL, mask) < 0)
+		return -1;
+	return read(STDIN_FILENO, out, 1);
+}
+
 /* One octet a call, so that nothing behind the line is taken from whoever reads next. */
-static int read_line(char *out, struct lm_error *out_error)
+static int read_line(const sigset_t *mask, char *out, struct lm_error *out_error)
 {
 	size_t len = 0;
 	ssize_t n;
 	char c;
 
-	while ((n = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n') {
+	while ((n = read_octet(&c, mask)) == 1 && c != '\n') {
 		if (len >= LM_CLI_MAX_PASSWORD || c == '\0')
 			return lm_fail(out_error, LM_E_SYNTAX,
 			               "a password has at most %d octets, none of them NUL",
@@ -44,24 +55,24 @@ static int read_line(char *out, struct lm_error *out_error)
 	return 0;
 }
 
-static int ask(const char *prompt, char *out, struct lm_error *out_error)
+static int ask(const char *prompt, const sigset_t *mask, char *out, struct lm_error *out_error)
 {
 	int err;
 
 	fputs(prompt, stderr);
-	err = read_line(out, out_error);
+	err = read_line(mask, out, out_error);
 	fputs("\n", stderr);
 	return err;
 }
 
-static int ask_twice(char *out, struct lm_error *out_error)
+static int ask_twice(const sigset_t *mask, char *out, struct lm_error *out_error)
 {
 	char again[LM_CLI_MAX_PASSWORD + 1];
-	int err = ask("Password: ", out, out_error);
+	int err = ask("Password: ", mask, out, out_error);
 
 	if (err < 0)
 		return err;
-	err = ask("The same again: ", again, out_error);
+	err = ask("The same again: ", mask, again, out_error);
 	if (err == 0 && strcmp(out, again) != 0)
 		err = lm_fail(out_error, LM_E_SYNTAX, "the two passwords differ");
 	lm_wipe(again, sizeof(again));
@@ -76,17 +87,23 @@ static int ask_in_silence(const struct termios *shown, char *out, struct lm_erro
 	struct sigaction before[sizeof(signals) / sizeof(*signals)];
 	struct sigaction note = { .sa_handler = note_signal };
 	struct termios hidden = *shown;
+	sigset_t held, mask;
 	int err;
 
 	interrupted = 0;
+	sigemptyset(&held);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		sigaddset(&held, signals[i]);
+	sigprocmask(SIG_BLOCK, &held, &mask);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
 		sigaction(signals[i], &note, &before[i]);
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	err = ask_twice(out, out_error);
+	err = ask_twice(&mask, out, out_error);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, shown);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
 		sigaction(signals[i], &before[i], NULL);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (interrupted)
 		raise(interrupted);
 	return err;
@@ -97,6 +114,6 @@ int lm_cli_read_password(char *out, struct lm_error *out_error)
 	struct termios shown;
 
 	if (tcgetattr(STDIN_FILENO, &shown) < 0)
-		return read_line(out, out_error);
+		return read_line(NULL, out, out_error);
 	return ask_in_silence(&shown, out, out_error);
 }
