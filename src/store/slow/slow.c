@@ -24,7 +24,7 @@ static int parse(const char *rest, lm_time_ms *out_delay, const char **out_url,
 int lm_slow_open(const char *rest, struct lm_store **out_store, struct lm_error *out_error)
 {
 	struct lm_wrap_params params = { .name = "slow" };
-	const char *url;
+	const char *url = NULL;
 	int err = parse(rest, &params.delay, &url, out_error);
 
 	return err ? err : lm_wrap_open(url, &params, out_store, out_error);
@@ -34,7 +34,7 @@ int lm_slow_accounts(const char *rest, struct lm_accounts **out_accounts,
                      struct lm_error *out_error)
 {
 	lm_time_ms delay;
-	const char *url;
+	const char *url = NULL;
 	int err = parse(rest, &delay, &url, out_error);
 
 	return err ? err : lm_accounts_open(url, out_accounts, out_error);
@@ -44,7 +44,7 @@ int lm_slow_check(const char *rest, void (*report)(void *ctx, const char *proble
                   struct lm_error *out_error)
 {
 	lm_time_ms delay;
-	const char *url;
+	const char *url = NULL;
 	int err = parse(rest, &delay, &url, out_error);
 
 	return err ? err : lm_store_check(url, report, ctx, out_error);
