@@ -130,10 +130,12 @@ static bool event_matches(const char *line, const char *want)
 
 static void check_events(struct run *run)
 {
-	char *all = lm_strdup_bytes(lm_buf_bytes(&run->events)), *save = NULL;
+	char *all = lm_strdup_bytes(lm_buf_bytes(&run->events)), *end;
 	size_t next = 0;
 
-	for (char *line = strtok_r(all, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+	for (char *line = all; *line; line = end + 1) {
+		end = strchr(line, '\n');
+		*end = '\0';
 		if (next < run->chat->expected_event_count &&
 		    event_matches(line, run->chat->expected_events[next]))
 			next++;

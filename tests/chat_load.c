@@ -105,11 +105,22 @@ static struct lm_bytes value_of(struct lm_bytes word)
 	return eq ? lm_bytes_from(word, (size_t)(eq - word.data) + 1) : lm_bytes(NULL, 0);
 }
 
+/* "5.1.1" */
+static void enhanced_code(const struct reader *r, const char *text, uint8_t out[3])
+{
+	char *end = NULL;
+
+	for (int i = 0; i < 3; i++, text = end + 1) {
+		out[i] = (uint8_t)strtoul(text, &end, 10);
+		if (end == text || *end != (i < 2 ? '.' : '\0'))
+			complain(r, "an enhanced code is three numbers with dots between");
+	}
+}
+
 static void answer_word(const struct reader *r, struct chat_answer *a, struct lm_bytes word)
 {
 	struct lm_bytes value = value_of(word);
 	char number[32];
-	unsigned e[3];
 
 	snprintf(number, sizeof(number), "%.*s", LM_FMT(value));
 	if (lm_bytes_equal(word, lm_str("ok")))
@@ -126,10 +137,8 @@ static void answer_word(const struct reader *r, struct chat_answer *a, struct lm
 		a->reply.smtp_code = (int)strtol(number, NULL, 10);
 	else if (lm_starts_nocase(word, "pop3="))
 		a->reply.pop3_code = pop3_code(r, value);
-	else if (lm_starts_nocase(word, "enhanced=") &&
-	         sscanf(number, "%u.%u.%u", &e[0], &e[1], &e[2]) == 3)
-		for (int i = 0; i < 3; i++)
-			a->reply.enhanced[i] = (uint8_t)e[i];
+	else if (lm_starts_nocase(word, "enhanced="))
+		enhanced_code(r, number, a->reply.enhanced);
 	else
 		a->reply.result = error_code(r, word);
 }
