@@ -22,8 +22,9 @@ LM_API void lm_server_free(struct lm_server *server);
 
 /**
  * Set an option by its long name without dashes, for example ("pop3", "127.0.0.1:0"). Repeatable
- * options add. Errors: LM_E_CONFIG for an unknown name (the text names the nearest known one) or a
- * value out of range. Before lm_server_start only, but see lm_server_reload.
+ * options add; NULL puts an option back to its default. Errors: LM_E_CONFIG for an unknown name
+ * (the text names the nearest known one) or a value out of range. Before lm_server_start only, but
+ * see lm_server_reload.
  */
 LM_API LM_MUST int lm_server_set(struct lm_server *server, const char *name, const char *value,
                                  struct lm_error *out_error);
@@ -41,7 +42,12 @@ LM_API LM_MUST int lm_server_handler(struct lm_server *server, const struct lm_h
 LM_API LM_MUST int lm_server_callbacks(struct lm_server *server,
                                        const struct lm_callbacks *callbacks);
 
-/** Open the store, bind, start the workers; returns when every listener accepts. */
+/**
+ * Open the store, bind, start the workers; returns when every listener accepts. On error nothing
+ * runs, and after a change of options it may be tried again. Errors: LM_E_CONFIG, LM_E_EXISTS (an
+ * address is taken), LM_E_IN_USE (the store is), LM_E_TLS, LM_E_IO … and what a handler's
+ * worker_start says.
+ */
 LM_API LM_MUST int lm_server_start(struct lm_server *server, struct lm_error *out_error);
 
 /**
@@ -60,13 +66,13 @@ LM_API LM_MUST int lm_server_reload(struct lm_server *server, struct lm_error *o
 /**
  * Accept no more; tell sessions between commands 421 or -ERR [SYS/TEMP]; let transactions finish
  * for at most `timeout` ms; then close the rest. Returns at once; lm_server_wait returns when it is
- * over. Threads: any.
+ * over. Called again, the earlier end counts. Threads: any.
  */
 LM_API void lm_server_drain(struct lm_server *server, lm_time_ms timeout);
 /** Wait until the server has stopped. Threads: any but the workers. */
 LM_API void lm_server_wait(struct lm_server *server);
 
-/** Figures for tests and for people. Threads: any. */
+/** Figures for tests and for people; octets are those of sessions that have ended. Threads: any. */
 struct lm_server_stats {
 	uint64_t sessions_open, sessions_total, sessions_refused, messages_in, messages_out,
 	        octets_in, octets_out, auth_failures;
