@@ -1,5 +1,6 @@
 /* Handlers that answer now, later, never, twice, or when the session is gone. */
 #include "server/serve_rig.h"
+#include "server/serving.h"
 
 #include "lm_test.h"
 
@@ -420,9 +421,57 @@ static void a_handler_that_cannot_start_stops_the_server(void **state)
 	lm_rig_free(&rig);
 }
 
+static enum lm_verdict proceed(void *ctx, void **connection, const struct lm_event *event,
+                               struct lm_reply *out_reply, struct lm_ticket ticket)
+{
+	(void)connection;
+	(void)event;
+	(void)out_reply;
+	(void)ticket;
+	++*(int *)ctx;
+	return LM_PROCEED;
+}
+
+static void every_decision_has_a_callback(void **state)
+{
+	const uint64_t notices = LM_EVENT_BIT(LM_EVENT_NONE) | LM_EVENT_BIT(LM_EVENT_TLS) |
+	                         LM_EVENT_BIT(LM_EVENT_ABORT) | LM_EVENT_BIT(LM_EVENT_DISCONNECT);
+	const lm_decide_fn fn = proceed;
+	int calls = 0;
+	struct lm_callbacks table = { .size = sizeof(table), .ctx = &calls };
+	struct lm_installed handler;
+	void *memory;
+
+	(void)state;
+	assert_err(lm_callbacks_new(&table, &handler, &memory), 0);
+	assert_true(handler.ops->decides == 0 && !handler.ops->notice);
+	lm_free(memory);
+	for (size_t at = offsetof(struct lm_callbacks, on_connect);
+	     at < offsetof(struct lm_callbacks, on_notice); at += sizeof(fn))
+		memcpy((char *)&table + at, &fn, sizeof(fn));
+	assert_err(lm_callbacks_new(&table, &handler, &memory), 0);
+	assert_true(handler.ops->decides == (LM_EVENT_BIT(LM_EVENT_COUNT) - 1 - notices));
+	for (int type = 1; type < LM_EVENT_COUNT; type++) {
+		struct lm_event event = { .type = (enum lm_event_type)type };
+		struct lm_reply reply = LM_REPLY_INIT;
+		struct lm_ticket ticket = { 0 };
+
+		assert_int_equal(handler.ops->decide(handler.handler, NULL, &event, &reply, ticket),
+		                 LM_PROCEED);
+	}
+	assert_int_equal(calls, LM_EVENT_COUNT - 4);
+	lm_free(memory);
+	/* An older program's shorter table: what it does not have proceeds. */
+	table.size = offsetof(struct lm_callbacks, on_helo);
+	assert_err(lm_callbacks_new(&table, &handler, &memory), 0);
+	assert_true(handler.ops->decides == LM_EVENT_BIT(LM_EVENT_CONNECT));
+	lm_free(memory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_decision_has_a_callback),
 		cmocka_unit_test(every_way_to_answer_answers_once),
 		cmocka_unit_test(pipelined_questions_keep_their_order),
 		cmocka_unit_test(silence_ends_in_a_temporary_failure),
