@@ -39,7 +39,7 @@ if [ -n "$want" ]; then
 	DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends $want >&2
 fi
 
-# unpack PACKAGE FILE: fetch a Debian package and unpack it into $tools/PACKAGE, complete or not at all.
+# unpack PACKAGE FILE: get a Debian package into $tools/PACKAGE, complete or not at all.
 unpack() {
 	[ -e "$tools/$1/$2" ] && return
 	rm -rf "$tools/.$1"
@@ -47,7 +47,7 @@ unpack() {
 	(cd "$tools/.$1" && { apt-get -qq download "$1" 2>/dev/null ||
 		{ [ "$(id -u)" = 0 ] && update && apt-get -qq download "$1"; }; })
 	dpkg -x "$tools/.$1/$1"_*.deb "$tools/.$1"
-	rm -rf "$tools/$1" "$tools/.$1"/*.deb
+	rm -rf "${tools:?}/$1" "$tools/.$1"/*.deb
 	mv "$tools/.$1" "$tools/$1"
 	[ -e "$tools/$1/$2" ]
 }

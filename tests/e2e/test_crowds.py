@@ -268,7 +268,8 @@ def writer_that_never_reads(t):
                     c.send(line * 10_000)
             except OSError:
                 pass
-            assert tools.rss(s.pid) - before < 8000 * t.growth, (listener, tools.rss(s.pid) - before)
+            grown = tools.rss(s.pid) - before
+            assert grown < 8000 * t.growth, (listener, grown)
     with Smtp(s, "smtp") as c:
         c.ehlo()
 

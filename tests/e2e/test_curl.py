@@ -9,8 +9,8 @@ TO = ("--mail-from", "a@example.org", "--mail-rcpt", "u1@example.org")
 
 
 def curl(t, url, *arguments, stdin=b"", code=0):
-    return tools.run(tools.need("curl"), "-sS", "--max-time", 60 * t.patience, "--cacert", t.cert.ca,
-                     url, *arguments, stdin=stdin, code=code)
+    return tools.run(tools.need("curl"), "-sS", "--max-time", 60 * t.patience,
+                     "--cacert", t.cert.ca, url, *arguments, stdin=stdin, code=code)
 
 
 def pop3_url(s, path="", listener="pop3"):
@@ -28,7 +28,7 @@ def send(t, s, message, *arguments, listener="smtp", scheme="smtp", code=0):
 
 @test(seconds=8)
 def corpus_both_ways(t):
-    """The corpus and the nasty messages: sent by curl, read by curl, identical but for the trace."""
+    """The corpus and the nasty messages: sent and read by curl, identical but for the trace."""
     s = t.server()
     sent = {**messages.corpus(), **messages.nasty()}
     del sent["empty"]  # curl sends CRLF for an empty file
@@ -99,7 +99,7 @@ def sasl_initial_response(t):
 
 @test
 def external(t):
-    """A client certificate signed by --client-ca logs in; another authority's, or none, does not."""
+    """A client certificate signed by --client-ca logs in; another authority's, or none, not."""
     s = t.server("--client-ca", t.cert.ca, "--auth-delay", "0s")
     deliver(s, messages.HEAD)
     pem, key = t.cert.pair("u1")

@@ -34,7 +34,8 @@ class Load:
                     for _ in range(20):
                         n += 1
                         name = f"{thread}-{n}"
-                        body = b"X-Number: %s\r\n\r\n" % name.encode() + b"x\r\n" * rng.randrange(4000)
+                        body = b"X-Number: %s\r\n\r\n" % name.encode()
+                        body += b"x\r\n" * rng.randrange(4000)
                         with self.lock:
                             self.sent.append(name)
                         if c.deliver(body).startswith("250"):

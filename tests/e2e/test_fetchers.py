@@ -22,7 +22,8 @@ def fetchmail_ways(t):
     """STLS by itself, POP3S; keep and a second run; what came is what was sent."""
     s = t.server()
     body = messages.HEAD + b".\r\n..dots\r\nlast\r\n"
-    for listener, ssl in (("pop3", 'sslproto ""'), ("pop3", 'sslproto "TLS1.2+"'), ("pop3s", "ssl")):
+    for listener, ssl in (("pop3", 'sslproto ""'), ("pop3", 'sslproto "TLS1.2+"'),
+                          ("pop3s", "ssl")):
         deliver(s, body)
         fetchmail(t, s, listener, ssl, "--keep")
         with open(t.path("fm.mbox"), "rb") as f:
@@ -57,10 +58,12 @@ def getmail(t, server, retriever, *lines, listener="pop3", code=0):
         "[retriever]", "type = " + retriever, "server = localhost",
         f"port = {server.port(listener)}", "username = u1", "password = secret", *lines,
         "[destination]", "type = Maildir", f"path = {folder}/box/",
-        "[options]", "delete = true", "delivered_to = false", "received = false", "verbose = 1", "")))
+        "[options]", "delete = true", "delivered_to = false", "received = false",
+        "verbose = 1", "")))
     prefix = ()
     if os.getuid() == 0:
-        prefix = (tools.need("setpriv"), "--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
+        prefix = (tools.need("setpriv"), "--reuid", "nobody", "--regid", "nogroup",
+                  "--clear-groups")
         tools.run("chown", "-R", "nobody:nogroup", folder)
         tools.run("chmod", "755", t.dir)
     tools.run(*prefix, tools.need("getmail"), "--getmaildir", folder, "-r", rc,

@@ -134,7 +134,7 @@ def bdat_refused_chunks_are_swallowed(t):
 
 @test
 def bdat_and_data_do_not_mix(t):
-    """DATA after BDAT is 503, LAST twice is 503; RSET, EHLO and QUIT in the middle drop the message."""
+    """DATA after BDAT is 503, LAST twice, too; RSET, EHLO, QUIT drop the message."""
     s = t.server(*LIMIT)
     with Smtp(s, "smtp") as c:
         c.ehlo()

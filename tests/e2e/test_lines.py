@@ -106,7 +106,8 @@ def odd_octets(t):
     s = t.server("--max-errors", "1000")
     with Smtp(s, "smtp") as c:
         c.ehlo()
-        for line in (b"NO\0OP", b"NOOP\0", b"\x80NOOP", b"\x01", b"NO\x1bOP", b"MAIL FROM:<a\0@x.org>",
+        for line in (b"NO\0OP", b"NOOP\0", b"\x80NOOP", b"\x01", b"NO\x1bOP",
+                     b"MAIL FROM:<a\0@x.org>",
                      b"MAIL FROM:<\xc3\xa4@example.org>", b"MAIL FROM:<a\x07@example.org>",
                      b"MAIL FROM:<a\r@example.org>", b"EHLO \0"):
             assert c.cmd(line)[:2] in ("50", "55"), line
@@ -204,7 +205,8 @@ def smtp_sequences(t):
 def slow_octets(t):
     """One octet a second: the command deadline ends the session, whatever its state."""
     s = t.server("--command-timeout", "1s", "--idle-timeout", "10s")
-    for kind, listener, lines in ((Smtp, "smtp", []), (Smtp, "smtp", ["EHLO x"]), (Pop3, "pop3", []),
+    for kind, listener, lines in ((Smtp, "smtp", []), (Smtp, "smtp", ["EHLO x"]),
+                                  (Pop3, "pop3", []),
                                   (Pop3, "pop3", ["USER u1", "PASS secret"])):
         with kind(s, listener) as c:
             for line in lines:

@@ -198,15 +198,17 @@ def random_octets(t):
     rng = random.Random(7)
     s = t.server("--max-connections-per-address", "0", "--auth-delay", "0s")
     words = [b"EHLO x\r\n", b"MAIL FROM:<a@b.c>\r\n", b"RCPT TO:<u1@example.org>\r\n", b"DATA\r\n",
-             b"BDAT 5\r\n", b".\r\n", b"USER u1\r\n", b"PASS secret\r\n", b"RETR 1\r\n", b"TOP 1 1\r\n",
-             b"AUTH PLAIN\r\n", b"AUTH ", b"\r\n", b"\n", b"\r", b"\0", b"STLS\r\n", b"STARTTLS\r\n",
+             b"BDAT 5\r\n", b".\r\n", b"USER u1\r\n", b"PASS secret\r\n", b"RETR 1\r\n",
+             b"TOP 1 1\r\n", b"AUTH PLAIN\r\n", b"AUTH ", b"\r\n", b"\n", b"\r", b"\0", b"STLS\r\n",
+             b"STARTTLS\r\n",
              b"QUIT\r\n", b"RSET\r\n", b"=\r\n", b"*\r\n", b"LAST", b" ", b"<>", b"CAPA\r\n"]
     for n in range(400):
         listener = ("smtp", "submission", "lmtp", "pop3", "pop3s", "smtps")[n % 6]
         with Smtp(s, listener, greet=False, timeout=10) as c:
             try:
                 for _ in range(rng.randrange(1, 30)):
-                    c.send(rng.choice(words) if rng.random() < .8 else rng.randbytes(rng.randrange(99)))
+                    junk = rng.randbytes(rng.randrange(99))
+                    c.send(rng.choice(words) if rng.random() < .8 else junk)
                 c.sock.shutdown(socket.SHUT_WR)
                 c.rest()
             except (OSError, Closed):

@@ -75,7 +75,8 @@ def mpop_mechanisms(t):
     s = t.server("--auth", "PLAIN,LOGIN,CRAM-MD5,SCRAM-SHA-1,SCRAM-SHA-256,SCRAM-SHA-1-PLUS,"
                  "SCRAM-SHA-256-PLUS", "--auth-delay", "0s")
     count = 0
-    for auth in ("user", "apop", "plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256", "on"):
+    for auth in ("user", "apop", "plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256",
+                 "on"):
         for listener, tls in (("pop3", ("tls off",)), ("pop3", ("tls on", "tls_starttls on")),
                               ("pop3s", ("tls on", "tls_starttls off"))):
             deliver(s, messages.HEAD)
@@ -90,8 +91,8 @@ def mpop_mechanisms(t):
 @test(seconds=2)
 def msmtp_mechanisms(t):
     """The same for submission, STARTTLS and SMTPS; wrong passwords are refused."""
-    s = t.server("--auth", "PLAIN,LOGIN,CRAM-MD5,SCRAM-SHA-1,SCRAM-SHA-256,EXTERNAL", "--auth-delay",
-                 "0s", "--client-ca", t.cert.ca)
+    s = t.server("--auth", "PLAIN,LOGIN,CRAM-MD5,SCRAM-SHA-1,SCRAM-SHA-256,EXTERNAL",
+                 "--auth-delay", "0s", "--client-ca", t.cert.ca)
     trust = f"tls_trust_file {t.cert.ca}"
     names = ("plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256", "on")
     for name in names:

@@ -56,7 +56,8 @@ def corpus_raw(t):
     const pool = nodemailer.createTransport({ host: 'localhost', port, requireTLS: true,
         pool: true, maxConnections: 1, tls: { ca } });
     for (const name of JSON.parse(fs.readFileSync(process.env.DIR + '/names.json')))
-        await pool.sendMail({ envelope: env, raw: fs.readFileSync(process.env.DIR + '/corpus/' + name) });
+        await pool.sendMail({ envelope: env,
+            raw: fs.readFileSync(process.env.DIR + '/corpus/' + name) });
     pool.close();
     """, PORT=s.port("smtp"), DIR=t.dir)
     for (name, message), got in zip(sent.items(), fetch_all(s), strict=True):
@@ -93,7 +94,8 @@ def lmtp(t):
     node(t, """
     const c = nodemailer.createTransport({ host: 'localhost', port, lmtp: true, tls: { ca } });
     const r = await c.sendMail({ envelope: env, text: 'x',
-        dsn: { id: 'abc', return: 'headers', notify: ['failure', 'delay'], recipient: env.to[0] } });
+        dsn: { id: 'abc', return: 'headers', notify: ['failure', 'delay'],
+            recipient: env.to[0] } });
     if (r.accepted.length != 1) throw new Error(JSON.stringify(r));
     """, PORT=s.port("lmtp"))
     assert b"with LMTPS" in fetch_all(s)[0]
@@ -158,8 +160,9 @@ async function scram(mechanism, head, bend) {
     }
     await line();
     if (!pop3) { sock.write('EHLO x\\r\\n'); await line(); }
+    const none = Buffer.alloc(0);
     let binding = head.startsWith('p=') ?
-        sock.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0)) : Buffer.alloc(0);
+        sock.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', none) : none;
     if (bend) binding = Buffer.alloc(32, 1);
     const bare = 'n=u1,r=' + crypto.randomBytes(12).toString('hex');
     sock.write('AUTH ' + mechanism + ' ' + b64(head + bare) + '\\r\\n');
@@ -168,7 +171,8 @@ async function scram(mechanism, head, bend) {
     const first = Buffer.from(reply.split(' ')[1], 'base64').toString();
     const f = Object.fromEntries(first.split(',').map(x => [x[0], x.slice(2)]));
     const salted = crypto.pbkdf2Sync('secret', Buffer.from(f.s, 'base64'), +f.i, 32, 'sha256');
-    const last = 'c=' + Buffer.concat([Buffer.from(head), binding]).toString('base64') + ',r=' + f.r;
+    const bound = Buffer.concat([Buffer.from(head), binding]);
+    const last = 'c=' + bound.toString('base64') + ',r=' + f.r;
     const text = bare + ',' + first + ',' + last, key = M(salted, 'Client Key');
     sock.write(b64(last + ',p=' + xor(key, M(H(key), text)).toString('base64')) + '\\r\\n');
     let l = await line();
@@ -194,7 +198,8 @@ def scram_with_channel_binding(t):
     """SCRAM-SHA-256-PLUS bound to Node's TLS (tls-exporter), and the server's own proof; a wrong
     binding, none, an unknown one, and a stripped -PLUS (flag y) are refused."""
     s = t.server("--auth-delay", "0s")
-    for protocol, listener, good, bad in (("smtp", "smtps", "235", "535"), ("pop3", "pop3s", "+OK", "-ER")):
+    for protocol, listener, good, bad in (("smtp", "smtps", "235", "535"),
+                                          ("pop3", "pop3s", "+OK", "-ER")):
         out = node(t, SCRAM, PORT=s.port(listener), PROTOCOL=protocol).out.decode().split()
         assert out[0] == out[4] == good, out
         assert all(x[0] in "5-" for x in (out[1], out[2], out[3], out[5])) and out[1] == bad, out

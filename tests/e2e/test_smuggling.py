@@ -6,7 +6,8 @@ from lib.runner import test
 from lib.wire import Smtp, fetch_all, pop
 
 CRLF, LF, CR = b"\r\n", b"\n", b"\r"
-ENDS = {"CRLF": CRLF, "LF": LF, "CR": CR, "NUL": b"\0", "CR NUL LF": b"\r\0\n", "CR CRLF": b"\r\r\n",
+ENDS = {"CRLF": CRLF, "LF": LF, "CR": CR, "NUL": b"\0", "CR NUL LF": b"\r\0\n",
+        "CR CRLF": b"\r\r\n",
         "CRLF CR": b"\r\n\r", "LF CR": b"\n\r"}
 FORGED = (b"MAIL FROM:<evil@example.org>\r\nRCPT TO:<u1@example.org>\r\nDATA\r\n"
           b"Subject: smuggled\r\n\r\nsmuggled\r\n.\r\n")
@@ -56,7 +57,7 @@ def table(t, listener):
 
 @test(seconds=2)
 def table_smtp(t):
-    """Every odd form over SMTP: one message, refused with 550 5.6.11 where CR or LF stands alone."""
+    """Every odd form over SMTP: one message, refused with 550 5.6.11 where CR or LF is alone."""
     table(t, "smtp")
 
 

@@ -67,7 +67,7 @@ def state_is_forgotten(t):
 
 @test
 def order_and_arguments(t):
-    """In a transaction, twice, with arguments, inside TLS, after login: refused, session goes on."""
+    """In a transaction, twice, with arguments, inside TLS, after login: refused, no more."""
     s = t.server()
     with Smtp(s, "smtp") as c:
         c.ehlo()
@@ -125,7 +125,8 @@ def weak_suites(t):
     """A client that knows only suites without encryption, authentication or with old hashes gets
     no session."""
     s = t.server()
-    for suites in ("NULL:@SECLEVEL=0", "ADH:AECDH:@SECLEVEL=0", "AES128-SHA:@SECLEVEL=0", "PSK:@SECLEVEL=0"):
+    for suites in ("NULL:@SECLEVEL=0", "ADH:AECDH:@SECLEVEL=0", "AES128-SHA:@SECLEVEL=0",
+                   "PSK:@SECLEVEL=0"):
         r = tools.run(tools.need("openssl"), "s_client", "-connect", f"127.0.0.1:{s.port('pop3s')}",
                       "-tls1_2", "-cipher", suites, "-quiet", stdin=b"QUIT\r\n", code=None)
         assert r.code != 0 and b"+OK" not in r.out, (suites, r)
@@ -135,7 +136,8 @@ def weak_suites(t):
 def garbage_hello(t):
     """Garbage, plain POP3, an empty hello on a TLS port: closed quietly, the server goes on."""
     s = t.server()
-    for say in (b"USER u1\r\nPASS secret\r\n", os.urandom(4096), b"\x16\x03\x01\xff\xff" + b"\0" * 300,
+    for say in (b"USER u1\r\nPASS secret\r\n", os.urandom(4096),
+                b"\x16\x03\x01\xff\xff" + b"\0" * 300,
                 b"\x16\x03\x01\x00\x00", b"\x80\x2e\x01\x00\x02", b""):
         for listener in ("pop3s", "smtps"):
             with Smtp(s, listener, greet=False) as c:

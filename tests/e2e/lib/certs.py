@@ -17,9 +17,16 @@ def openssl(folder, *arguments):
     tools.run("openssl", *arguments, cwd=folder)
 
 
+KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout")
+
+
+def self_signed(folder, name, subject):
+    openssl(folder, "req", "-x509", *KEY, name + ".key", "-out", name + ".pem", "-days", "30",
+            "-subj", subject)
+
+
 def request(folder, name, subject):
-    openssl(folder, "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-keyout", name + ".key", "-out", name + ".csr", "-subj", subject)
+    openssl(folder, "req", "-new", *KEY, name + ".key", "-out", name + ".csr", "-subj", subject)
 
 
 def sign(folder, name, subject, extensions):
@@ -33,13 +40,11 @@ def sign(folder, name, subject, extensions):
 def make(folder):
     """ca; server and second for localhost; u1 and u2 (clients); stranger, a self-signed client."""
     os.mkdir(folder, 0o755)
-    openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-keyout", "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=Test CA")
+    self_signed(folder, "ca", "/CN=Test CA")
     names = "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n"
     sign(folder, "server", "/CN=localhost/O=first", names)
     sign(folder, "second", "/CN=localhost/O=second", names)
     for user in ("u1", "u2"):
         sign(folder, user, "/CN=" + user, "extendedKeyUsage=clientAuth\n")
-    openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-keyout", "stranger.key", "-out", "stranger.pem", "-days", "30", "-subj", "/CN=u1")
+    self_signed(folder, "stranger", "/CN=u1")
     return Certs(folder)

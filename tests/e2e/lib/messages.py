@@ -99,8 +99,8 @@ def same(got, sent, what=""):
     if got == sent:
         return
     at = next((i for i, (a, b) in enumerate(zip(got, sent)) if a != b), min(len(got), len(sent)))
-    raise AssertionError(f"{what}: {len(got)} octets came, {len(sent)} were sent; they differ at {at}: "
-                         f"{got[max(0, at - 40):at + 40]!r} came, "
+    raise AssertionError(f"{what}: {len(got)} octets came, {len(sent)} were sent; they differ at "
+                         f"{at}: {got[max(0, at - 40):at + 40]!r} came, "
                          f"{sent[max(0, at - 40):at + 40]!r} was sent")
 
 

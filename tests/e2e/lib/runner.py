@@ -238,7 +238,8 @@ def main(arguments):
     if options.json:
         with open(options.json, "w") as f:
             json.dump({"exe": options.exe, "sanitizer": options.sanitizer,
-                       "seconds": round(time.monotonic() - began, 1), "tests": results}, f, indent=1)
+                       "seconds": round(time.monotonic() - began, 1), "tests": results}, f,
+                      indent=1)
     if failed or options.keep:
         print(f"# folders kept in {folder}")
     else:

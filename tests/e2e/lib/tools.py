@@ -60,7 +60,8 @@ def smtp_source(context, *arguments, timeout=120, code=0):
     folder = context.path("postfix")
     if not os.path.exists(folder):
         os.mkdir(folder)
-        context.write("postfix/main.cf", "compatibility_level = 3.6\nmyhostname = client.example.org\n"
+        context.write("postfix/main.cf", "compatibility_level = 3.6\n"
+                      "myhostname = client.example.org\n"
                       f"queue_directory = {folder}\nmail_owner = root\ninet_protocols = ipv4\n")
     return run(program, *arguments, timeout=timeout, code=code, env={
         "LD_LIBRARY_PATH": os.path.join(POSTFIX, "usr/lib/postfix"), "MAIL_CONFIG": folder})

@@ -119,7 +119,8 @@ class Smtp(Wire):
     def ehlo(self, verb="EHLO"):
         """The extensions announced: {keyword: parameters}."""
         lines = self.cmd(f"{verb} client.example.org", "250").splitlines()[1:]
-        return {(x + " ").split(" ", 1)[0].upper(): (x + " ").split(" ", 1)[1].strip() for x in lines}
+        pairs = [(line + " ").split(" ", 1) for line in lines]
+        return {keyword.upper(): parameters.strip() for keyword, parameters in pairs}
 
     def secure(self, context):
         self.cmd("STARTTLS", "220")
