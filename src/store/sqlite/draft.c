@@ -323,6 +323,8 @@ static void finish_draft(struct lm_sqlite *store, struct lm_write *write, int re
 	struct draft *draft = lm_container(write, struct draft, write);
 	struct lm_store_op *op = write->op;
 
+	for (size_t i = 0; i < draft->names->count; i++)
+		lm_listings_changed(&store->listings, draft->names->name[i]);
 	if (!result && draft->place_segment)
 		lm_segment_count(&store->segments, draft->place_segment, draft->size, true);
 	if (draft->segment)

@@ -3,6 +3,7 @@
  *
  *   draft.c    loop thread: collects a message; large ones go to a segment on the crew
  *   mailbox.c  loop thread: snapshot, cache, expunge; misses go to the readers
+ *   listing.c  listings kept between sessions, until their maildrop changes
  *   crew.c     threads that take work from a queue: readers (a connection each) and the crew
  *   writer.c   the one thread that changes the database: what queued up is one transaction
  *   segment.c  files of large messages, append only
@@ -200,6 +201,41 @@ void lm_keeper_leave(struct lm_keeper *keeper);
 /** Something was written; `reclaim`: and messages in segments went. */
 void lm_keeper_poke(struct lm_keeper *keeper, bool reclaim);
 
+/* listing.c: what maildrops held when somebody looked last. Threads: any. */
+
+enum { LM_LISTING_SLOTS = 4096 };
+
+/** A snapshot, shared by sessions; only its count of users changes once it was put. */
+struct lm_listing {
+	atomic_uint refs;
+	unsigned state; /**< lm_listings_state before it was read */
+	int64_t drop;   /**< 0: nothing was ever delivered */
+	size_t count;
+	struct lm_message *messages; /**< their UIDLs behind them */
+	char name[];                 /**< folded */
+};
+
+struct lm_listings {
+	pthread_mutex_t mutex;
+	struct lm_listing *slots[LM_LISTING_SLOTS]; /**< by hash of the name */
+	size_t octets, hand;
+	atomic_uint changes[LM_LISTING_SLOTS]; /**< counted per hash */
+};
+
+/** An empty one; NULL: out of memory. */
+struct lm_listing *lm_listing_new(struct lm_bytes name, int64_t drop);
+/** NULL is allowed. */
+void lm_listing_unref(struct lm_listing *listing);
+void lm_listings_init(struct lm_listings *listings);
+void lm_listings_done(struct lm_listings *listings);
+/** The present listing, to unref, or NULL where it has to be read. */
+struct lm_listing *lm_listings_get(struct lm_listings *listings, struct lm_bytes name);
+/** What to note in a listing, asked before the database is. */
+unsigned lm_listings_state(struct lm_listings *listings, struct lm_bytes name);
+void lm_listings_put(struct lm_listings *listings, struct lm_listing *listing);
+/** Something may have come or gone: call behind the commit and before it is answered. */
+void lm_listings_changed(struct lm_listings *listings, struct lm_bytes name);
+
 /* store.c */
 
 struct lm_sqlite {
@@ -207,6 +243,7 @@ struct lm_sqlite {
 	int lock_fd;
 	uint32_t store_id;
 	struct lm_name_locks locks;
+	struct lm_listings listings;
 	struct lm_segments segments;
 	struct lm_writer writer;
 	struct lm_crew readers, crew;

@@ -30,9 +30,7 @@ struct piece {
 struct box {
 	struct lm_mailbox head;
 	struct lm_name_lock *lock;
-	int64_t drop;                /* 0: nothing was ever delivered */
-	struct lm_message *messages; /* their UIDLs behind them */
-	size_t count;
+	struct lm_listing *listing;
 	struct lm_buf cache;
 	struct piece *pieces; /* PIECES of them, made at the first miss */
 	size_t piece_count;
@@ -56,7 +54,7 @@ static void box_free(struct box *box)
 	lm_name_unlock(&store_of(box)->locks, box->lock);
 	lm_buf_done(&box->cache);
 	lm_free(box->pieces);
-	lm_free(box->messages);
+	lm_listing_unref(box->listing);
 	lm_free(box);
 }
 
@@ -71,63 +69,82 @@ static int find_drop(sqlite3_stmt *stmt, struct lm_bytes name, int64_t *out_drop
 	return lm_db_err(rc);
 }
 
-static int add_row(struct box *box, size_t *cap, sqlite3_stmt *stmt)
+static int add_row(struct lm_listing *listing, size_t *cap, sqlite3_stmt *stmt)
 {
-	if (box->count == *cap) {
+	if (listing->count == *cap) {
 		size_t more = *cap ? *cap * 2 : 16;
-		struct lm_message *messages = lm_realloc(box->messages, more,
-		                                         sizeof(*box->messages));
+		struct lm_message *messages = lm_realloc(listing->messages, more,
+		                                         sizeof(*messages));
 
 		if (!messages)
 			return LM_E_NOMEM;
-		box->messages = messages;
+		listing->messages = messages;
 		*cap = more;
 	}
-	box->messages[box->count++] =
+	listing->messages[listing->count++] =
 	        (struct lm_message){ .id = (uint64_t)sqlite3_column_int64(stmt, 0),
 		                     .octets = (uint64_t)sqlite3_column_int64(stmt, 1) };
 	return 0;
 }
 
-static int add_uidls(struct box *box)
+static int add_uidls(struct lm_listing *listing, uint32_t store_id)
 {
-	struct lm_message *messages = lm_realloc(box->messages, box->count,
+	struct lm_message *messages = lm_realloc(listing->messages, listing->count,
 	                                         sizeof(*messages) + LM_UIDL_LEN);
 	char *uidl;
 
 	if (!messages)
 		return LM_E_NOMEM;
-	box->messages = messages;
-	uidl = (char *)&messages[box->count];
-	for (size_t i = 0; i < box->count; i++, uidl += LM_UIDL_LEN) {
-		lm_uidl_write(store_of(box)->store_id, messages[i].id, uidl);
+	listing->messages = messages;
+	uidl = (char *)&messages[listing->count];
+	for (size_t i = 0; i < listing->count; i++, uidl += LM_UIDL_LEN) {
+		lm_uidl_write(store_id, messages[i].id, uidl);
 		messages[i].uidl = lm_bytes(uidl, LM_UIDL_LEN);
 	}
 	return 0;
 }
 
-static int list(struct box *box, sqlite3_stmt *stmt)
+static int list(struct lm_listing *listing, uint32_t store_id, sqlite3_stmt *stmt)
 {
 	size_t cap = 0;
 	int rc = SQLITE_DONE, err = 0;
 
-	sqlite3_bind_int64(stmt, 1, box->drop);
+	sqlite3_bind_int64(stmt, 1, listing->drop);
 	while (!err && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
-		err = add_row(box, &cap, stmt);
+		err = add_row(listing, &cap, stmt);
 	sqlite3_reset(stmt);
 	if (!err)
 		err = lm_db_err(rc);
-	return err || !box->count ? err : add_uidls(box);
+	return err || !listing->count ? err : add_uidls(listing, store_id);
+}
+
+static int read_listing(struct box *box, sqlite3_stmt **reader)
+{
+	struct lm_bytes name = lm_name_lock_name(box->lock);
+	struct lm_sqlite *store = store_of(box);
+	unsigned state = lm_listings_state(&store->listings, name);
+	int64_t drop = 0;
+	int err = find_drop(reader[LM_R_FIND_DROP], name, &drop);
+
+	if (err)
+		return err;
+	box->listing = lm_listing_new(name, drop);
+	if (!box->listing)
+		return LM_E_NOMEM;
+	box->listing->state = state;
+	if (drop)
+		err = list(box->listing, store->store_id, reader[LM_R_LIST]);
+	if (!err)
+		lm_listings_put(&store->listings, box->listing);
+	return err;
 }
 
 static void run_open(struct lm_work *work, sqlite3_stmt **reader)
 {
 	struct box *box = lm_container(work, struct box, work);
 	struct lm_store_op *op = work->op;
-	int err = find_drop(reader[LM_R_FIND_DROP], lm_name_lock_name(box->lock), &box->drop);
+	int err = read_listing(box, reader);
 
-	if (!err && box->drop)
-		err = list(box, reader[LM_R_LIST]);
 	if (err)
 		box_free(box);
 	op->mailbox = err ? NULL : &box->head;
@@ -175,6 +192,12 @@ void lm_sqlite_mailbox_open(struct lm_store *base, struct lm_bytes user, struct 
 		lm_op_complete(&op->op, err);
 		return;
 	}
+	box->listing = lm_listings_get(&store->listings, lm_name_lock_name(box->lock));
+	if (box->listing) {
+		op->mailbox = &box->head;
+		lm_op_complete(&op->op, 0);
+		return;
+	}
 	box->work = (struct lm_work){ .op = op, .run = run_open, .canceled = open_canceled };
 	lm_crew_add(&store->readers, &box->work);
 }
@@ -183,8 +206,8 @@ void lm_sqlite_mailbox_list(struct lm_mailbox *mailbox, struct lm_store_op *op)
 {
 	struct box *box = (struct box *)mailbox;
 
-	op->messages = box->messages;
-	op->count = box->count;
+	op->messages = box->listing->messages;
+	op->count = box->listing->count;
 	lm_op_complete(&op->op, 0);
 }
 
@@ -285,7 +308,7 @@ static int add_pieces(struct box *box, const struct stored *m, size_t index, uin
 static int read_one(struct box *box, sqlite3_stmt **reader, size_t index, uint64_t offset)
 {
 	struct stored m = { 0 };
-	int err = find_stored(reader[LM_R_MESSAGE], box->messages[index].id, &m);
+	int err = find_stored(reader[LM_R_MESSAGE], box->listing->messages[index].id, &m);
 
 	if (!err)
 		err = add_pieces(box, &m, index, offset);
@@ -302,8 +325,8 @@ static int read_run(struct box *box, sqlite3_stmt **reader)
 	box->piece_count = 0;
 	if (!err)
 		err = read_one(box, reader, index, box->want_offset);
-	while (!err && ++index < box->count && box->piece_count < PIECES &&
-	       lm_buf_len(&box->cache) + box->messages[index].octets <= box->window)
+	while (!err && ++index < box->listing->count && box->piece_count < PIECES &&
+	       lm_buf_len(&box->cache) + box->listing->messages[index].octets <= box->window)
 		if (read_one(box, reader, index, 0))
 			break; /* its own read will tell */
 	if (!sqlite3_get_autocommit(sqlite3_db_handle(reader[LM_R_COMMIT])))
@@ -355,18 +378,18 @@ static void read_canceled(struct lm_work *work)
 
 static bool find_index(const struct box *box, uint64_t id, size_t *out_index)
 {
-	size_t low = 0, high = box->count;
+	size_t low = 0, high = box->listing->count;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (box->messages[mid].id < id)
+		if (box->listing->messages[mid].id < id)
 			low = mid + 1;
 		else
 			high = mid;
 	}
 	*out_index = low;
-	return low < box->count && box->messages[low].id == id;
+	return low < box->listing->count && box->listing->messages[low].id == id;
 }
 
 static void widen(struct box *box, size_t index)
@@ -402,7 +425,7 @@ void lm_sqlite_message_read(struct lm_mailbox *mailbox, uint64_t id, uint64_t of
 
 static void bind_entry(sqlite3_stmt *stmt, const struct box *box, uint64_t id)
 {
-	sqlite3_bind_int64(stmt, 1, box->drop);
+	sqlite3_bind_int64(stmt, 1, box->listing->drop);
 	sqlite3_bind_int64(stmt, 2, (int64_t)id);
 }
 
@@ -474,7 +497,7 @@ static void finish_expunge(struct lm_sqlite *store, struct lm_write *write, int 
 {
 	struct box *box = lm_container(write, struct box, write);
 
-	(void)store;
+	lm_listings_changed(&store->listings, lm_name_lock_name(box->lock));
 	lm_free(box->ids);
 	box->ids = NULL;
 	lm_op_complete(&write->op->op, result);

@@ -58,6 +58,7 @@ static void sqlite_close(struct lm_store *base)
 	lm_keeper_done(store);
 	lm_crew_stop(&store->readers);
 	lm_segments_close(&store->segments);
+	lm_listings_done(&store->listings);
 	lm_name_locks_done(&store->locks);
 	close(store->lock_fd);
 	lm_free(store);
@@ -161,8 +162,10 @@ int lm_sqlite_open(const char *path, struct lm_store **out_store, struct lm_erro
 		return err;
 	}
 	lm_name_locks_init(&store->locks);
+	lm_listings_init(&store->listings);
 	err = start(store, out_error);
 	if (err) {
+		lm_listings_done(&store->listings);
 		lm_name_locks_done(&store->locks);
 		close(store->lock_fd);
 		lm_free(store);
