@@ -119,16 +119,24 @@ static int find_login(struct lm_store_handler *h, struct lm_bytes name, char out
 	return find(h, &names, out_name);
 }
 
-static int lookup(struct job *j)
+static int peek_one(struct lm_accounts *accounts, struct lm_bytes name, struct lm_account *out)
 {
-	struct lm_store_handler *h = j->worker->handler;
+	return accounts->ops->peek ? accounts->ops->peek(accounts, name, out) : LM_E_AGAIN;
+}
 
-	lm_resolve_login(&h->rules, j->auth.authcid, &j->candidates);
-	for (size_t n = 0; n < j->candidates.count; n++) {
+/* The account of a login; `waits`: where need be. */
+static int lookup(struct lm_store_handler *h, struct lm_bytes login, bool waits,
+                  struct lm_account *out)
+{
+	struct lm_candidates names;
+
+	lm_resolve_login(&h->rules, login, &names);
+	for (size_t n = 0; n < names.count; n++) {
 		for (size_t i = 0; i < h->account_count; i++) {
 			struct lm_accounts *accounts = h->accounts[i];
-			int err = accounts->ops->lookup(accounts, lm_str(j->candidates.names[n]),
-			                                &j->account);
+			struct lm_bytes name = lm_str(names.names[n]);
+			int err = waits ? accounts->ops->lookup(accounts, name, out)
+			                : peek_one(accounts, name, out);
 
 			if (err != LM_E_NOT_FOUND)
 				return err;
@@ -145,12 +153,17 @@ static lm_time_ms now_ms(void)
 	return (lm_time_ms)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* What tells that the password has changed. */
+static const char *kept_of(const struct lm_account *a)
+{
+	return a->crypt[0] ? a->crypt : a->secret;
+}
+
 static int check_password(struct job *j)
 {
 	struct lm_verify *verify = j->worker->handler->verify;
 	const struct lm_account *a = &j->account;
-	/* What tells that the password has changed. */
-	const char *kept = a->crypt[0] ? a->crypt : a->secret;
+	const char *kept = kept_of(a);
 	int err;
 
 	if (lm_verify_known(verify, a->name, kept, j->auth.password, now_ms()))
@@ -161,9 +174,16 @@ static int check_password(struct job *j)
 	return err;
 }
 
+/* Nobody acts for another. */
+static bool is_own(const struct lm_auth *auth, const struct lm_account *a)
+{
+	return !auth->authzid.len || lm_equal_nocase(auth->authzid, auth->authcid) ||
+	       lm_equal_nocase(auth->authzid, lm_str(a->name));
+}
+
 static int judge_password(struct job *j)
 {
-	int err = lookup(j);
+	int err = lookup(j->worker->handler, j->auth.authcid, true, &j->account);
 
 	if (err == LM_E_NOT_FOUND) {
 		/* The same work for nobody, so that time does not tell who exists. */
@@ -171,8 +191,7 @@ static int judge_password(struct job *j)
 	}
 	if (!err)
 		err = check_password(j);
-	if (!err && j->auth.authzid.len && !lm_equal_nocase(j->auth.authzid, j->auth.authcid) &&
-	    !lm_equal_nocase(j->auth.authzid, lm_str(j->account.name)))
+	if (!err && !is_own(&j->auth, &j->account))
 		err = LM_E_AUTH;
 	memcpy(j->name, j->account.name, sizeof(j->name));
 	return err;
@@ -227,7 +246,7 @@ static int give_secret(struct job *j)
 {
 	bool sha256 = j->auth.need == LM_NEED_SCRAM_SHA256;
 	size_t len = sha256 ? 32 : 20;
-	int err = lookup(j);
+	int err = lookup(j->worker->handler, j->auth.authcid, true, &j->account);
 
 	if (err && err != LM_E_NOT_FOUND)
 		return err;
@@ -331,10 +350,32 @@ static void auth_done(struct lm_op *op)
 	lm_sh_end(w);
 }
 
+/* What was right a moment ago, for an account that can be seen from here, needs no thread. All the
+ * rest is for the pool to judge. */
+static bool is_known(struct lm_sh_worker *w, const struct lm_auth *auth)
+{
+	struct lm_account a = { .name = "" };
+	bool known = auth->kind == LM_AUTH_PASSWORD &&
+	             lookup(w->handler, auth->authcid, false, &a) == 0 && is_own(auth, &a) &&
+	             lm_verify_known(w->handler->verify, a.name, kept_of(&a), auth->password,
+	                             now_ms());
+
+	if (known)
+		memcpy(w->login, a.name, sizeof(w->login));
+	lm_account_wipe(&a);
+	return known;
+}
+
 enum lm_verdict lm_sh_auth(struct lm_sh_worker *w, const struct lm_event *event,
                            struct lm_reply *out_reply, struct lm_ticket ticket)
 {
-	struct job *j = job_new(w, event, ticket);
+	struct job *j;
+
+	if (is_known(w, &event->auth)) {
+		out_reply->user = lm_str(w->login);
+		return LM_ANSWERED;
+	}
+	j = job_new(w, event, ticket);
 
 	if (!j) {
 		out_reply->result = LM_E_NOMEM;

@@ -44,7 +44,8 @@ struct lm_sh_worker {
 	struct lm_worker *worker;
 	struct lm_loop *loop;
 	struct lm_resolve_cache *cache;
-	size_t pending; /**< operations under way */
+	char login[256]; /* the account of an answer being given */
+	size_t pending;  /**< operations under way */
 	bool stopped;
 };
 

@@ -2,7 +2,7 @@
  * Accounts: who may log in, and what is kept to check it. A mail store is not a password file, so
  * this is an interface of its own.
  *
- * Calls block; they run on pool threads (Threads: any, several at once).
+ * Calls block, but for peek; they run on pool threads (Threads: any, several at once).
  */
 #ifndef LM_STORE_ACCOUNT_H
 #define LM_STORE_ACCOUNT_H
@@ -31,6 +31,9 @@ struct lm_accounts_ops {
 	const char *name;
 	/** Without case. LM_E_NOT_FOUND; LM_E_STORE, LM_E_IO. */
 	int (*lookup)(struct lm_accounts *, struct lm_bytes name, struct lm_account *out_account);
+	/** As lookup, on any thread, without waiting for anything: LM_E_AGAIN where it would have
+	 * to. The SCRAM records may be missing. NULL: always LM_E_AGAIN. */
+	int (*peek)(struct lm_accounts *, struct lm_bytes name, struct lm_account *out_account);
 	/** LM_E_NOT_FOUND; *out_name (255 octets and NUL) is the canonical name. Fast: called for
 	 * every RCPT. */
 	int (*find)(struct lm_accounts *, struct lm_bytes name, char out_name[256]);

@@ -82,6 +82,25 @@ static int lookup(struct lm_accounts *accounts, struct lm_bytes name,
 	return err == LM_E_AGAIN ? make_keys(t, folded, out_account) : err;
 }
 
+static int peek(struct lm_accounts *accounts, struct lm_bytes name, struct lm_account *out_account)
+{
+	struct table *t = (struct table *)accounts;
+	char folded[LM_NAME_MAX + 1];
+	int err = LM_E_NOT_FOUND;
+	size_t at;
+
+	if (lm_name_fold(name, folded))
+		return LM_E_NOT_FOUND;
+	if (pthread_rwlock_tryrdlock(&t->lock))
+		return LM_E_AGAIN;
+	if (locate(t, folded, &at)) {
+		*out_account = t->rows[at]->account;
+		err = 0;
+	}
+	pthread_rwlock_unlock(&t->lock);
+	return err;
+}
+
 static int find(struct lm_accounts *accounts, struct lm_bytes name, char out_name[256])
 {
 	struct table *t = (struct table *)accounts;
@@ -214,6 +233,7 @@ static void close_accounts(struct lm_accounts *accounts)
 static const struct lm_accounts_ops ops = {
 	.name = "static",
 	.lookup = lookup,
+	.peek = peek,
 	.find = find,
 	.any_secret = any_secret,
 	.put = put,
