@@ -8,7 +8,7 @@ import subprocess
 from lib import messages, tools
 from lib.runner import test
 from lib.server import eventually
-from lib.wire import Closed, Pop3, Smtp, fetch_all, pop, tls_context
+from lib.wire import Closed, Pop3, Smtp, b64, fetch_all, pop, tls_context
 
 
 @test
@@ -58,6 +58,13 @@ def state_is_forgotten(t):
         assert c.cmd("MAIL FROM:<a@example.org>").startswith("503")
         assert "STARTTLS" not in c.ehlo()
         c.cmd("MAIL FROM:<a@example.org>", "250")
+    with Smtp(s, "submission") as c:
+        c.ehlo()
+        c.cmd("AUTH PLAIN " + b64("\0u1\0secret"), "235")
+        c.secure(tls_context(t.cert))
+        c.ehlo()
+        c.cmd("MAIL FROM:<a@example.org>", "530")
+        c.cmd("AUTH PLAIN " + b64("\0u1\0secret"), "235")
     with Pop3(s, "pop3") as p:
         p.cmd("USER u1", "+OK")
         p.secure(tls_context(t.cert))
