@@ -4,6 +4,20 @@
 /* An address that has failed this many sessions' worth gets one try a connection. */
 enum { ADDRESS_PATIENCE = 4 };
 
+static void log_login(const struct lm_conn *conn, const struct lm_event *event, bool ok,
+                      unsigned failures)
+{
+	const struct lm_session_info *info = event->info;
+	struct lm_bytes user = event->auth.authcid.len ? event->auth.authcid : info->user;
+
+	lm_log(conn->worker->shared->log, ok ? LM_LOG_INFO : LM_LOG_WARN,
+	       ok ? "auth.ok" : "auth.fail", LM_LOG_NUMBER("session", info->id),
+	       LM_LOG_TEXT("protocol", lm_str(lm_protocol_name(info->protocol))),
+	       LM_LOG_TEXT("peer", lm_str(info->peer_address)),
+	       LM_LOG_TEXT("mechanism", event->auth.mechanism), LM_LOG_TEXT("user", user),
+	       LM_LOG_NUMBER("failures", failures));
+}
+
 bool lm_guard_auth_done(struct lm_conn *conn, const struct lm_event *event,
                         const struct lm_reply **reply, struct lm_reply *storage,
                         lm_time_ms *out_delay)
@@ -18,6 +32,7 @@ bool lm_guard_auth_done(struct lm_conn *conn, const struct lm_event *event,
 	if (ok) {
 		lm_limits_auth_ok(w->shared->limits, &peer);
 		conn->auth_failures = 0;
+		log_login(conn, event, true, 0);
 		return false;
 	}
 	if (conn->auth_unsure && !event->auth.ok)
@@ -25,6 +40,7 @@ bool lm_guard_auth_done(struct lm_conn *conn, const struct lm_event *event,
 	lm_count(&w->counters.auth_failures, 1);
 	near = ++conn->auth_failures;
 	all = lm_limits_auth_failed(w->shared->limits, &peer, lm_loop_now(w->loop));
+	log_login(conn, event, false, all > near ? all : near);
 	if (near >= o->max_auth_failures || all >= o->max_auth_failures * ADDRESS_PATIENCE) {
 		*storage = *reply ? **reply : LM_REPLY_INIT;
 		if (storage->result == 0)
