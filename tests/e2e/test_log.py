@@ -90,6 +90,31 @@ def text_log_is_one_line_an_event(t):
 
 
 @test
+def logins_are_logged_once(t):
+    """One auth.ok or auth.fail a login, whatever the protocol and mechanism, with user and peer."""
+    s = t.server("--log", "json", "--auth-delay", "0s", "--auth", "PLAIN,SCRAM-SHA-256")
+    pop(s).cmd("QUIT", "+OK")
+    with Pop3(s, "pop3") as p:
+        p.cmd("APOP u1 " + apop(p.greeting, "wrong"), "-ERR")
+        p.cmd("USER nobody", "+OK")
+        p.cmd("PASS x", "-ERR")
+        p.cmd("QUIT")
+    with Smtp(s, "submission") as c:
+        c.ehlo()
+        c.cmd("AUTH PLAIN " + b64("\0u2\0wrong"), "535")
+        c.cmd("AUTH PLAIN " + b64("\0u2\0other"), "235")
+        c.cmd("QUIT", "221")
+    assert s.stop() == 0
+    events = [json.loads(line) for line in s.log_lines()]
+    seen = sorted((e["event"], e["user"], e["mechanism"], e["peer"]) for e in events
+                  if e["event"].startswith("auth."))
+    assert seen == sorted([
+        ("auth.ok", "u1", "USER", "127.0.0.1"), ("auth.fail", "u1", "APOP", "127.0.0.1"),
+        ("auth.fail", "nobody", "USER", "127.0.0.1"), ("auth.fail", "u2", "PLAIN", "127.0.0.1"),
+        ("auth.ok", "u2", "PLAIN", "127.0.0.1")]), seen
+
+
+@test
 def xclient_unlisted(t):
     """XCLIENT from a peer that is not listed is refused with 550 and not believed."""
     s = t.server()
