@@ -52,6 +52,15 @@ static size_t utf8_at(const uint8_t *p, size_t left)
 	return n;
 }
 
+/* Line separators and what turns the direction of text: one event could look like another. */
+static bool misleads(const uint8_t *p, size_t n)
+{
+	if (n != 3 || p[0] != 0xE2)
+		return false;
+	return (p[1] == 0x80 && p[2] >= 0xA8 && p[2] <= 0xAE) ||
+	       (p[1] == 0x81 && p[2] >= 0xA6 && p[2] <= 0xA9);
+}
+
 static void put_escaped(struct line *l, struct lm_bytes v)
 {
 	size_t len = v.len > VALUE_MAX ? VALUE_MAX : v.len, n;
@@ -60,6 +69,8 @@ static void put_escaped(struct line *l, struct lm_bytes v)
 		char hex[8];
 
 		n = utf8_at(v.data + i, len - i);
+		if (n > 1 && misleads(v.data + i, n))
+			n = 0;
 		if (n > 1 || (n == 1 && v.data[i] >= 0x20 && v.data[i] < 0x7F && v.data[i] != '"' &&
 		              v.data[i] != '\\')) {
 			put(l, (const char *)v.data + i, n);
