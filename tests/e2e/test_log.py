@@ -49,7 +49,8 @@ def secrets_stay_secret(t):
 def injection(t):
     """CR, LF, escape sequences and 10 KB names cannot make a line of the log; JSON stays JSON."""
     s = t.server("--log", "json", "--log-level", "debug", "--auth-delay", "0s", "--max-errors",
-                 "1000", "--max-auth-failures", "1000")
+                 "1000", "--max-auth-failures", "1000",
+                 "--auth", "PLAIN,LOGIN,CRAM-MD5,SCRAM-SHA-256")
     evil = ("a\x1b[31mred", "a\\nb", 'a"b', "a\tb", "{}", "%s%n", "x" * 200)
     with Smtp(s, "smtp") as c:
         for name in evil:
@@ -64,6 +65,14 @@ def injection(t):
         c.cmd("AUTH LOGIN " + b64(b"u1\nforged"))
         c.send(b64("x") + "\r\n")
         c.reply()
+        c.cmd("AUTH CRAM-MD5", "334")
+        c.cmd(b64(b"u1\x1b[2J\x07\x7f " + b"0" * 32))
+        c.cmd("AUTH SCRAM-SHA-256 " + b64(b"n,,n=u1\x1b[2J\x07,r=abc"))
+        c.cmd("*")
+        c.cmd(b"MAIL FROM:<a\xc2\x85\xe2\x80\xaeb@example.org> SMTPUTF8")
+        c.cmd("RCPT TO:<u1@example.org>")
+        c.cmd("DATA")
+        c.cmd(".")
     deliver(s, messages.HEAD, sender="ok@example.org")
     assert s.stop() == 0
     lines = s.errors().split(b"\n")
@@ -72,7 +81,7 @@ def injection(t):
         json.loads(line)
         assert len(line) < 8192, len(line)
         assert not any(b < 32 or b == 127 for b in line), line
-        assert "\u2028" not in line.decode() and "\x85" not in line.decode(), line
+        assert not {"\u2028", "\u202e", "\x85"} & set(line.decode()), line
 
 
 @test
