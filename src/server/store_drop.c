@@ -215,22 +215,36 @@ enum lm_verdict lm_sh_maildrop(struct lm_sh_session *s, const struct lm_event *e
 	return LM_PENDING;
 }
 
+/* What the store has here already costs no turn of the loop. */
+static bool at_hand(struct source *s)
+{
+	struct lm_sh_drop *d = s->drop;
+	const struct lm_store_ops *ops = d->worker->handler->store->ops;
+
+	if (d->doing != IDLE || !ops->message_at_hand ||
+	    !ops->message_at_hand(d->mailbox, s->id, s->offset, &s->chunk, &s->last))
+		return false;
+	s->offset += s->chunk.len;
+	return true;
+}
+
 static int source_read(struct lm_source *head, size_t max, struct lm_bytes *out_chunk,
                        bool *out_last)
 {
 	struct source *s = lm_container(head, struct source, head);
-	size_t n = s->chunk.len < max ? s->chunk.len : max;
+	size_t n;
 
 	if (s->error)
 		return s->error;
 	if (!s->drop)
 		return LM_E_CLOSED;
-	if (!n && !s->last) {
+	if (!s->chunk.len && !s->last && !at_hand(s)) {
 		s->waiting = true;
 		if (s->drop->doing == IDLE)
 			start_read(s->drop);
 		return LM_E_AGAIN;
 	}
+	n = s->chunk.len < max ? s->chunk.len : max;
 	*out_chunk = lm_bytes(s->chunk.data, n);
 	s->chunk = lm_bytes_from(s->chunk, n);
 	*out_last = s->last && !s->chunk.len;

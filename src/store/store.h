@@ -63,6 +63,11 @@ struct lm_store_ops {
 	 * a time a mailbox. Reading messages in order is expected: backends read ahead. */
 	void (*message_read)(struct lm_mailbox *, uint64_t id, uint64_t offset,
 	                     struct lm_store_op *);
+	/** What message_read would give, where no waiting is needed for it: true with both outputs,
+	 * which live as long as message_read's. Nothing may be under way on the mailbox. NULL: a
+	 * store without anything at hand. */
+	bool (*message_at_hand)(struct lm_mailbox *, uint64_t id, uint64_t offset,
+	                        struct lm_bytes *out_chunk, bool *out_last);
 	/** Remove messages, durably, all or none. */
 	void (*mailbox_expunge)(struct lm_mailbox *, const uint64_t *ids, size_t count,
 	                        struct lm_store_op *);

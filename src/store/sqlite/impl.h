@@ -262,6 +262,8 @@ void lm_sqlite_mailbox_open(struct lm_store *, struct lm_bytes user, struct lm_s
 void lm_sqlite_mailbox_list(struct lm_mailbox *, struct lm_store_op *);
 void lm_sqlite_message_read(struct lm_mailbox *, uint64_t id, uint64_t offset,
                             struct lm_store_op *);
+bool lm_sqlite_message_at_hand(struct lm_mailbox *, uint64_t id, uint64_t offset,
+                               struct lm_bytes *out_chunk, bool *out_last);
 void lm_sqlite_mailbox_expunge(struct lm_mailbox *, const uint64_t *ids, size_t count,
                                struct lm_store_op *);
 void lm_sqlite_mailbox_close(struct lm_mailbox *, struct lm_store_op *);

@@ -334,7 +334,8 @@ static int read_run(struct box *box, sqlite3_stmt **reader)
 	return err;
 }
 
-static bool serve(struct box *box, size_t index, uint64_t offset, struct lm_store_op *op)
+static bool serve(struct box *box, size_t index, uint64_t offset, struct lm_bytes *out_chunk,
+                  bool *out_last)
 {
 	for (size_t i = 0; i < box->piece_count; i++) {
 		const struct piece *p = &box->pieces[i];
@@ -343,9 +344,9 @@ static bool serve(struct box *box, size_t index, uint64_t offset, struct lm_stor
 
 		if (p->index != index || !in)
 			continue;
-		op->chunk = lm_bytes_from(lm_bytes(lm_buf_bytes(&box->cache).data + p->at, p->len),
-		                          (size_t)(offset - p->offset));
-		op->last = p->last;
+		*out_chunk = lm_bytes_from(lm_bytes(lm_buf_bytes(&box->cache).data + p->at, p->len),
+		                           (size_t)(offset - p->offset));
+		*out_last = p->last;
 		box->expect = p->last ? index + 1 : index;
 		return true;
 	}
@@ -366,7 +367,7 @@ static void run_read(struct lm_work *work, sqlite3_stmt **reader)
 		err = read_run(box, reader);
 	if (err == LM_E_CORRUPT) /* or it was moved behind our back: the row says where to */
 		err = read_run(box, reader);
-	if (!err && !serve(box, box->want_index, box->want_offset, op))
+	if (!err && !serve(box, box->want_index, box->want_offset, &op->chunk, &op->last))
 		err = LM_E_CORRUPT;
 	lm_op_complete(&op->op, err);
 }
@@ -402,6 +403,15 @@ static void widen(struct box *box, size_t index)
 		box->window = AHEAD_FIRST;
 }
 
+bool lm_sqlite_message_at_hand(struct lm_mailbox *mailbox, uint64_t id, uint64_t offset,
+                               struct lm_bytes *out_chunk, bool *out_last)
+{
+	struct box *box = (struct box *)mailbox;
+	size_t index;
+
+	return find_index(box, id, &index) && serve(box, index, offset, out_chunk, out_last);
+}
+
 void lm_sqlite_message_read(struct lm_mailbox *mailbox, uint64_t id, uint64_t offset,
                             struct lm_store_op *op)
 {
@@ -412,7 +422,7 @@ void lm_sqlite_message_read(struct lm_mailbox *mailbox, uint64_t id, uint64_t of
 		lm_op_complete(&op->op, LM_E_NOT_FOUND);
 		return;
 	}
-	if (serve(box, index, offset, op)) {
+	if (serve(box, index, offset, &op->chunk, &op->last)) {
 		lm_op_complete(&op->op, 0);
 		return;
 	}

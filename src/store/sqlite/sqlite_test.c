@@ -388,6 +388,97 @@ static void many_loops_share_a_store(void **state)
 	assert_err(lm_store_open(rig->url, &rig->store, NULL), 0);
 }
 
+static void what_was_read_ahead_is_at_hand(void **state)
+{
+	struct rig *rig = *state;
+	const struct lm_store_ops *ops = rig->store->ops;
+	struct lm_bytes chunk;
+	struct rig_box box;
+	struct lm_buf got;
+	bool last = false;
+
+	for (unsigned i = 0; i < 3; i++)
+		assert_err(rig_deliver(rig, "a", lm_str(i == 1 ? "two\r\n" : "other\r\n")), 0);
+	lm_buf_init(&got, 100);
+	assert_err(rig_open(rig, "a", &box), 0);
+	assert_false(ops->message_at_hand(box.mailbox, box.messages[1].id, 0, &chunk, &last));
+	assert_err(rig_read(rig, &box, box.messages[0].id, &got), 0);
+	assert_true(ops->message_at_hand(box.mailbox, box.messages[1].id, 0, &chunk, &last));
+	assert_true(last && lm_bytes_equal(chunk, lm_str("two\r\n")));
+	assert_true(ops->message_at_hand(box.mailbox, box.messages[1].id, 3, &chunk, &last));
+	assert_true(last && lm_bytes_equal(chunk, lm_str("\r\n")));
+	assert_false(ops->message_at_hand(box.mailbox, box.messages[1].id, 6, &chunk, &last));
+	assert_false(ops->message_at_hand(box.mailbox, box.messages[2].id + 1, 0, &chunk, &last));
+	assert_err(rig_close(rig, &box), 0);
+	lm_buf_done(&got);
+}
+
+static void a_listing_is_as_new_as_the_last_answer(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_box box;
+
+	for (size_t i = 0; i < 4; i++) {
+		/* Twice: read, then remembered. */
+		assert_int_equal(rig_count(rig, "a"), i);
+		assert_int_equal(rig_count(rig, "A"), i);
+		assert_int_equal(rig_count(rig, "b"), i);
+		assert_err(rig_deliver_to(rig, (const char *[]){ "a", "B" }, 2, lm_str("x\r\n"), 9),
+		           0);
+	}
+	assert_err(rig_open(rig, "a", &box), 0);
+	assert_err(rig_deliver(rig, "a", lm_str("late\r\n")), 0);
+	assert_int_equal(box.count, 4);
+	assert_err(rig_expunge(rig, &box, &box.messages[1].id, 1), 0);
+	assert_err(rig_close(rig, &box), 0);
+	assert_int_equal(rig_count(rig, "a"), 4);
+	assert_int_equal(rig_count(rig, "b"), 4);
+	rig_expect(rig, "a", 3, lm_str("late\r\n"));
+}
+
+static struct lm_listing *made_up_listing(struct lm_listings *listings, int i, size_t count)
+{
+	struct lm_listing *listing;
+	char name[16];
+
+	snprintf(name, sizeof(name), "n%d", i);
+	listing = lm_listing_new(lm_str(name), i + 1);
+	assert_non_null(listing);
+	listing->state = lm_listings_state(listings, lm_str(name));
+	listing->count = count;
+	lm_listings_put(listings, listing);
+	return listing;
+}
+
+/* Sixteen megabytes hold a few hundred listings of a thousand messages, the latest among them. */
+static void listings_are_kept_within_bounds(void **state)
+{
+	struct lm_listings *listings = lm_alloc_zero(1, sizeof(*listings));
+	size_t kept = 0;
+
+	(void)state;
+	assert_non_null(listings);
+	lm_listings_init(listings);
+	for (int i = 0; i < 2000; i++)
+		lm_listing_unref(made_up_listing(listings, i, 1000));
+	for (int i = 0; i < 2000; i++) {
+		char name[16];
+		struct lm_listing *found;
+
+		snprintf(name, sizeof(name), "n%d", i);
+		found = lm_listings_get(listings, lm_str(name));
+		kept += found != NULL;
+		assert_true(!found || found->drop == i + 1);
+		assert_true(found || i < 1999);
+		lm_listing_unref(found);
+	}
+	assert_in_range(kept, 100, 400);
+	lm_listing_unref(made_up_listing(listings, 7, 1000000));
+	assert_null(lm_listings_get(listings, lm_str("n7")));
+	lm_listings_done(listings);
+	lm_free(listings);
+}
+
 #define T(f)                                                       \
 	{                                                          \
 #f, f, rig_setup, rig_teardown, (void *)"sqlite:@" \
@@ -405,6 +496,9 @@ int main(void)
 		T(a_failed_commit_is_never_forgotten),
 		T(accounts_are_open_beside_the_store),
 		T(many_loops_share_a_store),
+		T(what_was_read_ahead_is_at_hand),
+		T(a_listing_is_as_new_as_the_last_answer),
+		cmocka_unit_test(listings_are_kept_within_bounds),
 	};
 
 	return cmocka_run_group_tests_name("sqlite", tests, NULL, NULL);

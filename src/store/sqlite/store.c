@@ -81,6 +81,7 @@ static const struct lm_store_ops ops = {
 	.mailbox_open = lm_sqlite_mailbox_open,
 	.mailbox_list = lm_sqlite_mailbox_list,
 	.message_read = lm_sqlite_message_read,
+	.message_at_hand = lm_sqlite_message_at_hand,
 	.mailbox_expunge = lm_sqlite_mailbox_expunge,
 	.mailbox_close = lm_sqlite_mailbox_close,
 	.draft_begin = lm_sqlite_draft_begin,
