@@ -249,19 +249,9 @@ void lm_sqlite_draft_abort(struct lm_draft *base)
 static int prepare_held(struct lm_sqlite *store, struct lm_write *write)
 {
 	struct draft *draft = lm_container(write, struct draft, write);
-	struct lm_writer *w = &store->writer;
-	int err;
 
-	if (!w->segment) {
-		err = lm_segment_take(&store->segments, &w->segment);
-		if (err)
-			return err;
-		w->segment_at = w->segment->end;
-	}
-	draft->place_segment = w->segment->id;
-	draft->place = w->segment_at;
-	w->segment_dirty = true;
-	return lm_segment_write(w->segment, &w->segment_at, lm_buf_bytes(&draft->text));
+	return lm_spool_add(store, lm_buf_bytes(&draft->text), &draft->place_segment,
+	                    &draft->place);
 }
 
 static struct lm_bytes tail_of(const struct draft *draft)

@@ -7,6 +7,7 @@
  *   crew.c     threads that take work from a queue: readers (a connection each) and the crew
  *   writer.c   the one thread that changes the database: what queued up is one transaction
  *   segment.c  files of large messages, append only
+ *   spool.c    writer thread: bodies of a group on their way to one segment
  *   keeper.c   a thread for checkpoints, reclaiming and compacting, off everybody's path
  *
  * Locks are taken alone, but for `gate`, which the writer holds through a transaction.
@@ -99,6 +100,9 @@ void lm_segment_give(struct lm_segments *segments, struct lm_segment *segment, u
 LM_MUST int lm_segment_write(const struct lm_segment *segment, uint64_t *at,
                              struct lm_bytes octets);
 LM_MUST int lm_segment_sync(const struct lm_segment *segment);
+/** Write past the page cache from now on, where the file system can: a hint. Memory, places and
+ * lengths must be multiples of 4096 then. */
+void lm_segment_direct(const struct lm_segment *segment, bool direct);
 /** Read octets that must be there. Errors: LM_E_CORRUPT (missing), LM_E_IO. */
 LM_MUST int lm_segment_read(struct lm_segments *segments, uint64_t id, uint64_t place, size_t len,
                             uint8_t *out);
@@ -108,6 +112,28 @@ void lm_segment_count(struct lm_segments *segments, uint64_t id, uint64_t size, 
 void lm_segments_reclaim(struct lm_segments *segments);
 /** A sealed segment more than half of which is dead, marked busy; NULL when there is none. */
 struct lm_segment *lm_segments_sparse(struct lm_segments *segments);
+
+/* spool.c */
+
+/** The writer thread's own segment, for drafts held in memory. */
+struct lm_spool {
+	struct lm_segment *segment; /**< NULL: none taken */
+	uint64_t start;             /**< behind what is committed */
+	uint64_t at, end;           /**< of this group: where `room` goes; behind the last octet */
+	uint8_t *memory, *room;     /**< room: aligned, inside memory */
+	bool dirty;                 /**< this group has put something there */
+};
+
+/** Take octets and say where they will be. Errors: LM_E_FULL, LM_E_IO, LM_E_NOMEM. */
+LM_MUST int lm_spool_add(struct lm_sqlite *store, struct lm_bytes octets, uint64_t *out_segment,
+                         uint64_t *out_place);
+/** Write what this group has added, then sync it; nothing to do is fine. Errors: LM_E_FULL,
+ * LM_E_IO. */
+LM_MUST int lm_spool_flush(struct lm_sqlite *store);
+LM_MUST int lm_spool_sync(struct lm_sqlite *store);
+/** The group is over: cut off what failed, give back a segment that is full. */
+void lm_spool_settle(struct lm_sqlite *store, int result);
+void lm_spool_done(struct lm_sqlite *store);
 
 /* writer.c */
 
@@ -161,9 +187,7 @@ struct lm_writer {
 	int64_t now; /**< ms since 1970, of this transaction */
 	struct lm_freed *freed;
 	size_t freed_count, freed_cap;
-	struct lm_segment *segment; /**< for drafts held in memory */
-	uint64_t segment_at;
-	bool segment_dirty;
+	struct lm_spool spool;
 	struct lm_drop_slot *drops; /**< ids of maildrops used lately */
 };
 

@@ -269,6 +269,23 @@ void lm_segment_give(struct lm_segments *segments, struct lm_segment *s, uint64_
 	pthread_mutex_unlock(&segments->mutex);
 }
 
+/* Returns whether anything changed. */
+static bool set_direct(int fd, bool direct)
+{
+	int before = fcntl(fd, F_GETFL), after;
+
+	if (before < 0)
+		return false;
+	after = direct ? before | O_DIRECT : before & ~O_DIRECT;
+	return after != before && fcntl(fd, F_SETFL, after) == 0;
+}
+
+void lm_segment_direct(const struct lm_segment *s, bool direct)
+{
+	(void)set_direct(s->fd, direct);
+}
+
+/* Where the file system or the device wants more than alignment the page cache must do. */
 int lm_segment_write(const struct lm_segment *s, uint64_t *at, struct lm_bytes octets)
 {
 	uint64_t place = *at;
@@ -276,7 +293,7 @@ int lm_segment_write(const struct lm_segment *s, uint64_t *at, struct lm_bytes o
 	while (octets.len) {
 		ssize_t n = pwrite(s->fd, octets.data, octets.len, (off_t)place);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR || (errno == EINVAL && set_direct(s->fd, false))))
 			continue;
 		if (n <= 0)
 			return n < 0 ? io_error(errno) : LM_E_IO;

@@ -217,10 +217,43 @@ static void room_is_given_back(void **state)
 	free(big);
 }
 
+/* More than the writer's room holds, of sizes that meet no edge. */
+static void middling_bodies_of_one_group(void **state)
+{
+	enum { COUNT = 40, LEAST = 70000 };
+	struct rig *rig = *state;
+	static uint8_t text[LEAST + COUNT * 1777];
+	static struct wait_op waits[COUNT];
+	struct lm_draft *drafts[COUNT];
+	char file[600];
+
+	rig_fill(text, sizeof(text), 7);
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < COUNT; i++) {
+			assert_err(rig_begin(rig, (const char *[]){ "a" }, 1, &drafts[i]), 0);
+			assert_err(rig_write(rig, drafts[i], lm_bytes(text + i, LEAST + i * 1777)),
+			           0);
+		}
+		for (size_t i = 0; i < COUNT; i++)
+			rig->store->ops->draft_commit(drafts[i], &wait_start(rig, &waits[i])->op);
+		for (size_t i = 0; i < COUNT; i++)
+			assert_err(wait_for(rig, &waits[i]), 0);
+		assert_int_equal(segments_in(rig, file), 1);
+		rig_reopen(rig);
+		for (size_t i = 0; i < 2 * COUNT && i < rig_count(rig, "a"); i++)
+			rig_expect(rig, "a", i,
+			           lm_bytes(text + i % COUNT, LEAST + i % COUNT * 1777));
+	}
+	assert_int_equal(rig_count(rig, "a"), 2 * COUNT);
+	close_store(rig);
+	assert_err(lm_store_check(rig->url, NULL, NULL, NULL), 0);
+	assert_err(lm_store_open(rig->url, &rig->store, NULL), 0);
+}
+
 static void a_full_disk_refuses_and_recovers(void **state)
 {
 	struct rig *rig = *state;
-	static uint8_t text[30000], big[500000];
+	static uint8_t text[30000], middling[100000], big[500000];
 	struct rig_box box;
 	size_t stored = 0;
 	int err = 0;
@@ -232,11 +265,13 @@ static void a_full_disk_refuses_and_recovers(void **state)
 	}
 	assert_err(lm_store_open(rig->url, &rig->store, NULL), 0);
 	rig_fill(text, sizeof(text), 1);
+	rig_fill(middling, sizeof(middling), 3);
 	rig_fill(big, sizeof(big), 2);
 	for (int i = 0; i < 1000 && !err; i++) {
 		err = rig_deliver(rig, "a",
-		                  i % 10 == 9 ? lm_bytes(big, sizeof(big))
-		                              : lm_bytes(text, sizeof(text)));
+		                  i % 10 == 9   ? lm_bytes(big, sizeof(big))
+		                  : i % 10 == 5 ? lm_bytes(middling, sizeof(middling))
+		                                : lm_bytes(text, sizeof(text)));
 		stored += !err;
 	}
 	assert_err(err, LM_E_FULL);
@@ -492,6 +527,7 @@ int main(void)
 		T(damage_costs_one_message),
 		T(damage_in_a_segment_is_found),
 		T(room_is_given_back),
+		T(middling_bodies_of_one_group),
 		T(a_full_disk_refuses_and_recovers),
 		T(a_failed_commit_is_never_forgotten),
 		T(accounts_are_open_beside_the_store),

@@ -99,18 +99,18 @@ static int64_t wall_ms(void)
 /* Bodies first: a row must never point to octets that are not on disk. */
 static int prepare_all(struct lm_sqlite *store, struct lm_write *group)
 {
-	struct lm_writer *w = &store->writer;
 	int err = 0;
 
-	w->segment_dirty = false;
 	for (struct lm_write *one = group; one && !err; one = one->next)
 		if (one->prepare)
 			err = one->prepare(store, one);
-	if (err || !w->segment_dirty)
+	if (!err)
+		err = lm_spool_flush(store);
+	if (err)
 		return err;
-	err = lm_segment_sync(w->segment);
+	err = lm_spool_sync(store);
 	if (err == LM_E_IO)
-		atomic_store(&w->broken, true);
+		atomic_store(&store->writer.broken, true);
 	return err;
 }
 
@@ -170,23 +170,6 @@ static int transact(struct lm_sqlite *store, struct lm_write *group)
 	return err;
 }
 
-/* The writer's own segment: cut off what failed, change it when it is full. `start`: where it stood
- * before, 0 when it was not taken yet. */
-static void settle_segment(struct lm_sqlite *store, uint64_t start, int err)
-{
-	struct lm_writer *w = &store->writer;
-
-	if (!w->segment)
-		return;
-	if (!start)
-		start = w->segment->end;
-	if (err || w->segment_at >= LM_SEGMENT_SEAL) {
-		lm_segment_give(&store->segments, w->segment, err ? start : w->segment_at);
-		w->segment = NULL;
-		w->segment_at = 0;
-	}
-}
-
 static void finish_all(struct lm_sqlite *store, struct lm_write *group, int err)
 {
 	struct lm_write *next;
@@ -232,15 +215,16 @@ static struct lm_write *split_frees(struct lm_write **group)
 static void run_group(struct lm_sqlite *store, struct lm_write *group)
 {
 	struct lm_writer *w = &store->writer;
-	uint64_t start = w->segment_at;
 	int err = transact(store, group);
 	struct lm_write *frees;
 
-	settle_segment(store, start, err);
+	/* Counted before it is given back: the keeper removes segments without messages. */
 	if (err != LM_E_FULL) {
 		finish_group(store, group, err);
+		lm_spool_settle(store, err);
 		return;
 	}
+	lm_spool_settle(store, err);
 	frees = split_frees(&group);
 	finish_group(store, group, err);
 	if (!frees)
@@ -376,8 +360,7 @@ void lm_writer_stop(struct lm_sqlite *store)
 		pthread_mutex_unlock(&w->mutex);
 		pthread_join(w->thread, NULL);
 	}
-	if (w->segment)
-		lm_segment_give(&store->segments, w->segment, w->segment_at);
+	lm_spool_done(store);
 	lm_free(w->drops);
 	lm_free(w->freed);
 	lm_db_close(w->db);
