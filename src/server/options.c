@@ -276,12 +276,14 @@ int lm_server_options_complete(struct lm_server_options *options, bool *out_own_
 	if (err == 0)
 		err = fill(&options->store, "sqlite:", options->data_dir, "/lettermill.db",
 		           out_error);
-	if (gethostname(host, sizeof(host) - 1) < 0 || *host == '\0')
+	if (gethostname(host, sizeof(host) - 1) < 0 || !lm_is_hostname(host))
 		snprintf(host, sizeof(host), "localhost");
 	if (err == 0)
 		err = fill(&options->hostname, "", host, "", out_error);
 	if (err == 0)
 		err = complete_tls(options, &own, out_error);
+	if (err == 0)
+		err = lm_server_options_check(options, out_error);
 	if (err == 0 && out_own_cert)
 		*out_own_cert = own;
 	return err;

@@ -133,7 +133,8 @@ int lm_server_options_text(const struct lm_server_options *options, const struct
 
 /**
  * Fill in what follows from other options and from the machine, where not given: data_dir, store,
- * hostname, cert and key; and check what only shows when all is known (tls-min above tls-max).
+ * hostname, cert and key; and check what only shows when all is known (tls-min above tls-max;
+ * lm_server_options_check).
  * Afterwards `data_dir`, `store`, `hostname`, `cert` and `key` are never NULL. Reads the
  * environment (HOME, XDG_DATA_HOME), changes nothing on disk. Errors: LM_E_CONFIG, LM_E_NOMEM.
  * `*out_own_cert` (may be NULL): cert and key are those in the data directory that the server makes
@@ -141,6 +142,14 @@ int lm_server_options_text(const struct lm_server_options *options, const struct
  */
 LM_MUST int lm_server_options_complete(struct lm_server_options *options, bool *out_own_cert,
                                        struct lm_error *out_error);
+
+/** Check names that reach the wire and values that make no sense together: hostname, domain, auth,
+ * no listener at all. `options` is completed. Errors: LM_E_CONFIG. */
+LM_MUST int lm_server_options_check(const struct lm_server_options *options,
+                                    struct lm_error *out_error);
+/** Whether `name` may stand in greetings and headers: letters, digits, hyphens, dots, and what
+ * address literals need. */
+LM_MUST bool lm_is_hostname(const char *name);
 
 /** Make a directory with those above it, for this user only (0700); one that exists is fine.
  * Errors: LM_E_IO, LM_E_DENIED, LM_E_FULL. */

@@ -379,6 +379,67 @@ static void what_contradicts_is_refused(void **state)
 	assert_non_null(strstr(why.text, "cert"));
 }
 
+static void assert_incomplete(struct lm_server_options *o, const char *name, const char *value)
+{
+	struct lm_error why;
+
+	assert_set(name, value);
+	assert_err(lm_server_options_complete(o, NULL, &why), LM_E_CONFIG);
+	assert_non_null(strstr(why.text, name));
+	assert_set(name, NULL);
+}
+
+static void names_that_reach_the_wire_are_checked(void **state)
+{
+	static const char *const good[] = { "mx.example.org", "a_b-c", "[127.0.0.1]",
+		                            "[IPv6:::1]" };
+	static const char *const bad[] = { "two words", "a\r\nb", "<x>", "m\xc3\xa9l.example" };
+	static const char *const bad_domains[] = { "two words", "a@b", "a\r\n", "\xff.org", "a/b" };
+	struct lm_server_options *o = *state;
+
+	assert_set("data-dir", "/d");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_incomplete(o, "hostname", bad[i]);
+	for (size_t i = 0; i < sizeof(bad_domains) / sizeof(*bad_domains); i++)
+		assert_incomplete(o, "domain", bad_domains[i]);
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		assert_set("hostname", good[i]);
+		assert_err(lm_server_options_complete(o, NULL, NULL), 0);
+	}
+	assert_set("domain", "example.org");
+	assert_set("domain", "m\xc3\xa9l.example");
+	assert_err(lm_server_options_complete(o, NULL, NULL), 0);
+}
+
+static void mechanisms_are_known_ones(void **state)
+{
+	struct lm_server_options *o = *state;
+
+	assert_set("data-dir", "/d");
+	assert_incomplete(o, "auth", "PLAIN,SCRAM-SHA-265");
+	assert_incomplete(o, "auth", "PLAI");
+	assert_set("auth", "plain cram-md5");
+	assert_err(lm_server_options_complete(o, NULL, NULL), 0);
+	assert_set("auth", "none");
+	assert_err(lm_server_options_complete(o, NULL, NULL), 0);
+}
+
+static void something_must_listen(void **state)
+{
+	static const char *const listeners[] = { "smtp", "smtps", "submission",
+		                                 "lmtp", "pop3",  "pop3s" };
+	struct lm_server_options *o = *state;
+	struct lm_error why;
+
+	assert_set("data-dir", "/d");
+	for (size_t i = 0; i < sizeof(listeners) / sizeof(*listeners); i++)
+		assert_set(listeners[i], "off");
+	assert_err(lm_server_options_complete(o, NULL, &why), LM_E_CONFIG);
+	assert_non_null(strstr(why.text, "listener"));
+	assert_set("lmtp", "/run/lmtp");
+	assert_err(lm_server_options_complete(o, NULL, NULL), 0);
+}
+
 static void directories_are_made(void **state)
 {
 	char top[] = "/tmp/lm-options-XXXXXX", path[64];
@@ -448,6 +509,9 @@ int main(void)
 		T(what_was_not_given_is_filled_in),
 		T(what_was_given_is_kept),
 		T(what_contradicts_is_refused),
+		T(names_that_reach_the_wire_are_checked),
+		T(mechanisms_are_known_ones),
+		T(something_must_listen),
 		T(directories_are_made),
 		T(networks_contain_their_addresses),
 	};

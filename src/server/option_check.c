@@ -1,0 +1,86 @@
+/* What one option's own form cannot show: names that reach the wire, and values that make no sense
+ * together. */
+#include "base/error.h"
+#include "sasl/sasl.h"
+#include "server/options.h"
+#include "wire/text.h"
+
+#include <strings.h>
+
+enum { NAME_MAX_LEN = 255 };
+
+/* It stands in greetings, EHLO, Received and the APOP stamp, so nothing may break out of them. */
+bool lm_is_hostname(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < len; i++) {
+		uint8_t c = (uint8_t)name[i];
+		bool letter = lm_upper(c) >= 'A' && lm_upper(c) <= 'Z';
+
+		if (!letter && !(c >= '0' && c <= '9') && !(c && strchr("-._:[]", c)))
+			return false;
+	}
+	return len > 0 && len <= NAME_MAX_LEN;
+}
+
+/* As the part of an address behind "@" (RFC 5321 4.1.2, 6531 3.3). */
+static bool is_domain(const char *name)
+{
+	struct lm_bytes text = lm_str(name);
+
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t c = text.data[i];
+
+		if (c <= ' ' || c == 0x7F || strchr("@<>,;\"\\()/", c))
+			return false;
+	}
+	return text.len > 0 && text.len <= NAME_MAX_LEN && lm_is_utf8(text);
+}
+
+static bool is_mechanism(const char *word, size_t len)
+{
+	const char *const *names = lm_sasl_mechanisms();
+
+	for (; *names; names++)
+		if (strlen(*names) == len && strncasecmp(*names, word, len) == 0)
+			return true;
+	return false;
+}
+
+static int check_auth(const char *words, struct lm_error *out_error)
+{
+	while (words && *words) {
+		size_t len = strcspn(words, " ");
+
+		if (!is_mechanism(words, len))
+			return lm_fail(out_error, LM_E_CONFIG,
+			               "auth: there is no mechanism \"%.*s\"",
+			               len > 40 ? 40 : (int)len, words);
+		words += len + (words[len] == ' ');
+	}
+	return 0;
+}
+
+static bool listens(const struct lm_server_options *o)
+{
+	return o->smtp.on || o->smtps.on || o->submission.on || o->lmtp.on || o->pop3.on ||
+	       o->pop3s.on;
+}
+
+int lm_server_options_check(const struct lm_server_options *o, struct lm_error *out_error)
+{
+	if (!lm_is_hostname(o->hostname))
+		return lm_fail(out_error, LM_E_CONFIG,
+		               "hostname: must have 1 to %d letters, digits, hyphens and dots",
+		               NAME_MAX_LEN);
+	for (size_t i = 0; i < o->domain.count; i++)
+		if (!is_domain(o->domain.items[i]))
+			return lm_fail(out_error, LM_E_CONFIG,
+			               "domain: what stands behind \"@\" in an address is meant, "
+			               "of at most %d octets",
+			               NAME_MAX_LEN);
+	if (!listens(o))
+		return lm_fail(out_error, LM_E_CONFIG, "every listener is off: turn one on");
+	return check_auth(o->auth, out_error);
+}
