@@ -22,8 +22,12 @@ union any_address {
 static int fail_address(const struct lm_address *address, int errnum, struct lm_error *out_error)
 {
 	char text[128];
-	int err = errnum == EADDRINUSE ? LM_E_EXISTS : lm_err_from_errno(errnum);
+	int err = lm_err_from_errno(errnum);
 
+	if (errnum == EADDRINUSE)
+		err = LM_E_EXISTS;
+	else if (errnum == ENOENT || errnum == EADDRNOTAVAIL)
+		err = LM_E_CONFIG; /* no such folder, no such address of this machine */
 	lm_address_format(address, text);
 	return lm_fail_errno(out_error, err, errnum, "cannot listen on %s", text);
 }

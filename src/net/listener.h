@@ -23,6 +23,7 @@ void lm_address_format(const struct lm_address *address, char *out);
  * Bind and listen, backlog 4096, SO_REUSEPORT so that each worker has its own. Port 0: a free one,
  * written back to *address. A stale Unix socket (nobody answers) is replaced; a live one, or any
  * other file, is LM_E_EXISTS. A Unix socket is bound once: further workers get a dup(2) of it.
+ * LM_E_CONFIG: this machine has no such address or folder; LM_E_DENIED, LM_E_IO.
  */
 LM_MUST int lm_listen(struct lm_address *address, int *out_fd, struct lm_error *out_error);
 /** Whether somebody listens there already (LM_E_EXISTS): SO_REUSEPORT would let a second server

@@ -268,6 +268,22 @@ static void a_listener_may_be_freed_inside(void **state)
 	acceptor_end(&a);
 }
 
+static void addresses_that_cannot_be_are_wrong_settings(void **state)
+{
+	static const char *const wrong[] = { "/nonexistent/socket", "192.0.2.1:0" };
+	struct lm_address address;
+	struct lm_error why;
+	int fd = -1;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		assert_err(lm_address_parse(wrong[i], &address, NULL), 0);
+		assert_err(lm_listen(&address, &fd, &why), LM_E_CONFIG);
+		assert_non_null(strstr(why.text, address.text));
+		assert_int_equal(fd, -1);
+	}
+}
+
 static void unix_sockets_stale_and_live(void **state)
 {
 	char folder[] = "/tmp/lm-unix-XXXXXX", path[64];
@@ -425,6 +441,7 @@ int main(void)
 		cmocka_unit_test(foreign_addresses_are_refused),
 		cmocka_unit_test(connections_come_in_batches),
 		cmocka_unit_test(a_listener_may_be_freed_inside),
+		cmocka_unit_test(addresses_that_cannot_be_are_wrong_settings),
 		cmocka_unit_test(unix_sockets_stale_and_live),
 		cmocka_unit_test(running_out_of_descriptors_is_survived),
 		cmocka_unit_test(sockets_carry_octets),
