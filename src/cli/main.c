@@ -3,7 +3,10 @@
 
 #include "cli/args.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 static int run_help(const struct lm_cli_command *command, int argc, char **argv);
 static int run_version(const struct lm_cli_command *command, int argc, char **argv);
@@ -153,10 +156,25 @@ static bool asks_for_help(const struct lm_cli_command *command, int argc, char *
 	       (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
 }
 
+/* Passwords and mail are in memory. A collector of cores that is a program does not ask for the
+ * limit, but gets no memory through the filter. */
+static void leave_no_core(void)
+{
+	const struct rlimit none = { 0, 0 };
+	int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+	if (fd < 0)
+		return;
+	(void)!write(fd, "0", 1);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const struct lm_cli_command *command;
 
+	leave_no_core();
 	if (argc < 2)
 		return lm_cli_usage(NULL, "say what to do");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {

@@ -46,6 +46,17 @@ def secrets_stay_secret(t):
 
 
 @test
+def no_core_dump(t):
+    """A crash leaves no file with passwords in it: no core, and nothing of memory for a collector."""
+    s = t.server()
+    with open(f"/proc/{s.pid}/limits", encoding="ascii") as f:
+        core = next(line for line in f if line.startswith("Max core file size")).split()
+    assert core[4:6] == ["0", "0"], core
+    with open(f"/proc/{s.pid}/coredump_filter", encoding="ascii") as f:
+        assert int(f.read(), 16) == 0
+
+
+@test
 def injection(t):
     """CR, LF, escape sequences and 10 KB names cannot make a line of the log; JSON stays JSON."""
     s = t.server("--log", "json", "--log-level", "debug", "--auth-delay", "0s", "--max-errors",
