@@ -226,4 +226,14 @@ def test_files_that_are_not_there_are_refused(folder):
     assert run(folder, "serve", *ALL_OFF, "--pop3", "0", "--store", "nonsense:").returncode == 78
 
 
+def test_settings_that_make_no_sense_are_refused(folder):
+    store = ("--store", "memory:")
+    on = ("--pop3", "0")
+    assert "listener" in refused(folder, 64, *store)
+    assert "hostname" in refused(folder, 64, *on, *store, "--hostname", "two words")
+    assert "domain" in refused(folder, 64, *on, *store, "--domain", "a@b")
+    assert "NOSUCH" in refused(folder, 64, *on, *store, "--auth", "PLAIN,NOSUCH")
+    assert "/nonexistent/s" in refused(folder, 78, *store, "--lmtp", "/nonexistent/s")
+
+
 main()
