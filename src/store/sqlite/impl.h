@@ -207,11 +207,13 @@ struct lm_keeper {
 	pthread_mutex_t mutex;
 	pthread_cond_t some, done;
 	bool started, stop, reclaim;
+	bool dormant;             /**< waits until something is written, without a time */
 	unsigned asked, answered; /**< lm_sqlite_tidy */
-	sqlite3 *db;
+	sqlite3 *db, *flush_db;
 	pthread_mutex_t gate; /**< held by the writer through a transaction */
 	atomic_bool wants_gate;
 	atomic_int frames;  /**< pages in the log */
+	atomic_int due;     /**< how many of them call for a checkpoint */
 	int64_t last_write; /**< ms; under mutex */
 };
 
@@ -222,6 +224,8 @@ void lm_keeper_done(struct lm_sqlite *store);
 /** Writer thread: enter and leave a transaction. */
 void lm_keeper_enter(struct lm_keeper *keeper);
 void lm_keeper_leave(struct lm_keeper *keeper);
+/** Writer thread, or inside the gate: how many pages the log has now. */
+void lm_keeper_logged(struct lm_keeper *keeper, int frames);
 /** Something was written; `reclaim`: and messages in segments went. */
 void lm_keeper_poke(struct lm_keeper *keeper, bool reclaim);
 

@@ -8,9 +8,11 @@
 
 enum {
 	PAGE = 16384,
-	CHECKPOINT_FRAMES = (32 << 20) /
-	                    PAGE,            /* from here on the log is copied behind the writer */
-	LOG_MAX_FRAMES = (512 << 20) / PAGE, /* from here on the writer waits for it */
+	/* From here on the log is copied and begun anew: seldom enough that pages which change
+	 * again and again are copied once, often enough that the log's file stays in memory. */
+	CHECKPOINT_FRAMES = (64 << 20) / PAGE,
+	LITTLE_FRAMES = (2 << 20) / PAGE,
+	PASSES_MAX = 6,
 	ROUND_MS = 250,
 	IDLE_MS = 2000, /* without a write: shorten the log, compact */
 };
@@ -44,8 +46,16 @@ void lm_keeper_poke(struct lm_keeper *k, bool reclaim)
 	pthread_mutex_lock(&k->mutex);
 	k->last_write = now_ms();
 	k->reclaim |= reclaim;
-	pthread_cond_signal(&k->some);
+	if (reclaim || k->dormant || atomic_load(&k->frames) >= atomic_load(&k->due))
+		pthread_cond_signal(&k->some);
 	pthread_mutex_unlock(&k->mutex);
+}
+
+void lm_keeper_logged(struct lm_keeper *k, int frames)
+{
+	if (frames < atomic_load(&k->frames))
+		atomic_store(&k->due, CHECKPOINT_FRAMES); /* begun anew */
+	atomic_store(&k->frames, frames);
 }
 
 static void passive(struct lm_keeper *k)
@@ -63,7 +73,7 @@ static void shorten(struct lm_keeper *k, bool truncate)
 	            k->db, NULL, truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
 	            NULL, NULL) == SQLITE_OK &&
 	    truncate)
-		atomic_store(&k->frames, 0);
+		lm_keeper_logged(k, 0);
 	pthread_mutex_unlock(&k->gate);
 	pthread_mutex_lock(&k->mutex);
 	atomic_store(&k->wants_gate, false);
@@ -230,17 +240,48 @@ static bool compact(struct lm_sqlite *store)
 	return !err;
 }
 
+/* SQLite syncs the database only when all of the log is copied, which is while the writer waits:
+ * most of that is done here. On a connection of its own, as a file that is open twice tells of a
+ * failure twice: SQLite's own sync must not miss it. */
+static void flush(struct lm_keeper *k)
+{
+	sqlite3_file *file = NULL;
+
+	if (!sqlite3_file_control(k->flush_db, "main", SQLITE_FCNTL_FILE_POINTER, &file) && file &&
+	    file->pMethods)
+		file->pMethods->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+}
+
+/* Each time copies what came during the one before, so that little is left for the writer to wait
+ * for. A reader may keep the log from beginning anew: then it is due again much later. */
+static void checkpoint(struct lm_keeper *k)
+{
+	int before, frames = atomic_load(&k->frames);
+
+	for (int i = 0; i < PASSES_MAX; i++) {
+		before = frames;
+		passive(k);
+		flush(k);
+		frames = atomic_load(&k->frames);
+		if (frames - before < LITTLE_FRAMES)
+			break;
+	}
+	atomic_store(&k->due, frames + CHECKPOINT_FRAMES);
+	shorten(k, false);
+}
+
 static void round_of(struct lm_sqlite *store, bool reclaim, bool idle)
 {
 	struct lm_keeper *k = &store->keeper;
 	int frames = atomic_load(&k->frames);
 
-	if (frames >= CHECKPOINT_FRAMES)
+	if (idle && frames > 0) {
 		passive(k);
-	if (idle && frames > 0)
+		flush(k);
 		shorten(k, true);
-	else if (frames >= LOG_MAX_FRAMES)
-		shorten(k, false);
+	} else if (frames >= atomic_load(&k->due)) {
+		checkpoint(k);
+	}
 	if (reclaim)
 		lm_segments_reclaim(&store->segments);
 	if (idle)
@@ -254,7 +295,9 @@ static void pause_round(struct lm_keeper *k)
 	struct timespec until;
 
 	if (atomic_load(&k->frames) == 0 && !k->reclaim) {
+		k->dormant = true;
 		pthread_cond_wait(&k->some, &k->mutex);
+		k->dormant = false;
 		return;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &until);
@@ -311,12 +354,15 @@ int lm_keeper_start(struct lm_sqlite *store, const char *path, struct lm_error *
 
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	atomic_store(&k->due, CHECKPOINT_FRAMES);
 	pthread_mutex_init(&k->mutex, NULL);
 	pthread_mutex_init(&k->gate, NULL);
 	pthread_cond_init(&k->some, &monotonic);
 	pthread_cond_init(&k->done, NULL);
 	pthread_condattr_destroy(&monotonic);
 	err = lm_db_open(path, &k->db, out_error);
+	if (!err)
+		err = lm_db_open(path, &k->flush_db, out_error);
 	if (err)
 		return err;
 	if (pthread_create(&k->thread, NULL, run, store))
@@ -343,6 +389,7 @@ void lm_keeper_done(struct lm_sqlite *store)
 {
 	struct lm_keeper *k = &store->keeper;
 
+	lm_db_close(k->flush_db);
 	lm_db_close(k->db);
 	pthread_cond_destroy(&k->done);
 	pthread_cond_destroy(&k->some);

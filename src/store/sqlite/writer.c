@@ -307,7 +307,7 @@ static int count_frames(void *arg, sqlite3 *db, const char *name, int frames)
 
 	(void)db;
 	(void)name;
-	atomic_store(&store->keeper.frames, frames);
+	lm_keeper_logged(&store->keeper, frames);
 	return SQLITE_OK;
 }
 
