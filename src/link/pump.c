@@ -157,17 +157,22 @@ static bool flush(struct lm_link *link)
 	return link->stats.octets_out != before;
 }
 
-/* One round; whether another is worth while. */
+static bool is_lost(const struct lm_link *link)
+{
+	return link->has_failed || link->must_abort || wants(link, LM_WANT_ABORT);
+}
+
+/* One round; whether another is worth while. Input goes first, so that a session that has not said
+ * its greeting hears who could not wait for it. */
 static bool step(struct lm_link *link, struct lm_bytes *in)
 {
-	bool moved = pull_events(link);
+	bool moved = !is_lost(link) && output(link).len < LM_LINK_OUTPUT_HIGH && feed(link, in);
 
-	if (link->has_failed || link->must_abort || wants(link, LM_WANT_ABORT))
+	moved = pull_events(link) || moved;
+	if (is_lost(link))
 		return false;
-	if (output(link).len < LM_LINK_OUTPUT_HIGH) {
-		moved = feed(link, in) || moved;
+	if (output(link).len < LM_LINK_OUTPUT_HIGH)
 		moved = push_body(link) || moved;
-	}
 	if (link->has_failed)
 		return false;
 	/* One write for all that a batch of input brought forth. */

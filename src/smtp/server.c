@@ -266,6 +266,13 @@ static bool in_message(const struct lm_smtp *s)
 	return s->state == LM_SMTP_DATA || s->chunk_left;
 }
 
+/* The greeting is not decided, or none of it has left. Who submits mail logs in, and is let off. */
+static bool talks_early(const struct lm_smtp *s)
+{
+	return !s->greeted && s->params->protocol == LM_SMTP && !s->params->early_talkers &&
+	       s->state <= LM_SMTP_START;
+}
+
 static bool wants_input(const struct lm_smtp *s)
 {
 	if (s->fatal || has_notice(s) || lm_buf_len(&s->output) > LM_SMTP_OUTPUT_HIGH)
@@ -274,7 +281,7 @@ static bool wants_input(const struct lm_smtp *s)
 	case LM_SMTP_DATA:
 		return lm_smtp_data_wants(s);
 	case LM_SMTP_CONNECTING: /* only to notice who talks too early */
-		return !s->greeted && !s->params->early_talkers;
+		return talks_early(s);
 	case LM_SMTP_TLS:
 	case LM_SMTP_CLOSING:
 	case LM_SMTP_CLOSED:
@@ -325,7 +332,8 @@ static int op_feed(struct lm_session *session, struct lm_bytes in, lm_time_ms no
 	if (s->fatal)
 		return s->fatal;
 	s->now = now;
-	if (in.len && !s->greeted && s->state == LM_SMTP_CONNECTING && !s->params->early_talkers) {
+	if (in.len && talks_early(s)) {
+		lm_buf_clear(&s->output);
 		lm_smtp_say(s, LM_SMTP_R_EARLY_TALKER);
 		lm_smtp_close(s);
 		*out_taken = in.len;
@@ -440,6 +448,7 @@ static void op_sent(struct lm_session *session, size_t n)
 {
 	struct lm_smtp *s = of(session);
 
+	s->greeted = s->greeted || (n && s->state != LM_SMTP_CONNECTING);
 	lm_buf_drop(&s->output, n);
 	release(&s->output);
 }

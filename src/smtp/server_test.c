@@ -258,6 +258,39 @@ static void early_talkers_by_option(void **state)
 	peer_done(&p);
 }
 
+static void who_submits_may_talk_early(void **state)
+{
+	struct peer p;
+
+	(void)state;
+	peer_init(&p, LM_SUBMISSION);
+	p.hold = LM_EVENT_CONNECT;
+	peer_open(&p);
+	assert_false(lm_session_wants(p.session) & LM_WANT_INPUT);
+	assert_err(lm_session_answer(p.session, p.held.id, NULL, p.now), 0);
+	peer_say(&p, "NOOP\r\n");
+	assert_heard(&p, "220 mx ESMTP ready\r\n250 2.0.0 OK\r\n");
+	peer_done(&p);
+}
+
+/* Nobody decides on CONNECT, so the greeting is there at once, but has not left. */
+static void a_greeting_counts_when_it_is_sent(void **state)
+{
+	struct peer p;
+	size_t taken;
+
+	(void)state;
+	peer_init(&p, LM_SMTP);
+	p.params.decides = 0;
+	assert_err(lm_smtp_server_new(&p.params, &(struct lm_smtp_server_peer){ .id = 1 }, p.now,
+	                              &p.session),
+	           0);
+	assert_err(lm_session_feed(p.session, lm_str("NOOP\r\n"), p.now, &taken), 0);
+	assert_bytes(lm_session_output(p.session),
+	             lm_str("554 5.5.1 You talked before the greeting\r\n"));
+	peer_done(&p);
+}
+
 static void starttls_takes_nothing_more(void **state)
 {
 	struct peer p;
@@ -438,6 +471,8 @@ int main(void)
 		cmocka_unit_test(long_texts_are_split),
 		cmocka_unit_test(early_talkers),
 		cmocka_unit_test(early_talkers_by_option),
+		cmocka_unit_test(who_submits_may_talk_early),
+		cmocka_unit_test(a_greeting_counts_when_it_is_sent),
 		cmocka_unit_test(starttls_takes_nothing_more),
 		cmocka_unit_test(implicit_tls),
 		cmocka_unit_test(slow_command),

@@ -94,22 +94,6 @@ def require_tls(t):
 
 
 @test
-def early_talkers(t):
-    """A client that talks before the greeting: 554 and closed; with --early-talkers yes served."""
-    s = t.server("--proxy-from", "127.0.0.1", name="no")
-    y = t.server("--proxy-from", "127.0.0.1", "--early-talkers", "yes", name="yes")
-    for server, want in ((s, "554"), (y, "220")):
-        with Smtp(server, "smtp", greet=False) as c:
-            # One packet, so that the command is there before the greeting can be.
-            c.send(b"PROXY TCP4 192.0.2.1 127.0.0.1 1 25\r\nEHLO early\r\n")
-            assert c.reply().startswith(want), want
-            if want == "554":
-                assert c.at_end()
-            else:
-                assert c.reply().startswith("250")
-
-
-@test
 def catch_all(t):
     """--catch-all: mail for anyone at all is in one maildrop; postmaster, too; users get none."""
     s = t.server("--catch-all", "u1")
