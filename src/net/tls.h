@@ -22,7 +22,8 @@ struct lm_tls_params {
 	        *pairs; /**< server: at least a default one. ECDSA and RSA may both be given */
 	size_t pair_count;
 	enum lm_tls_version min, max; /**< 0: 1.2 and 1.3 */
-	const char *alpn;    /**< "pop3", or NULL (RFC 7301; a peer with another is not refused) */
+	const char
+	        *alpn; /**< "pop3", or NULL (RFC 7301: a peer that names only others is refused) */
 	const char *ca_file; /**< server: client certificates are asked for and, if sent, must be
 	                        signed by these. client: trust these instead of the system's */
 	bool require_client_cert;

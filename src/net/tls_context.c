@@ -122,6 +122,8 @@ static int set_trust(SSL_CTX *ctx, const struct lm_tls_params *params, struct lm
 
 /* RFC 7301 3.2 would have us refuse a peer that speaks none of ours; old clients offer odd things.
  */
+/* RFC 7301 3.2: a peer that wants another protocol is turned away, so that a browser cannot be made
+ * to speak to us. */
 static int on_alpn(SSL *ssl, const uint8_t **out, uint8_t *out_len, const uint8_t *in,
                    unsigned in_len, void *arg)
 {
@@ -131,7 +133,7 @@ static int on_alpn(SSL *ssl, const uint8_t **out, uint8_t *out_len, const uint8_
 	(void)ssl;
 	if (SSL_select_next_proto(&chosen, out_len, context->alpn, context->alpn_len, in, in_len) !=
 	    OPENSSL_NPN_NEGOTIATED)
-		return SSL_TLSEXT_ERR_NOACK;
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	*out = chosen;
 	return SSL_TLSEXT_ERR_OK;
 }

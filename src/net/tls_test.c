@@ -402,11 +402,12 @@ static void alpn_is_ours_or_none(void **state)
 {
 	static const struct {
 		const char *server, *client, *chosen;
+		int result;
 	} table[] = {
-		{ "pop3", "pop3", "pop3" },
-		{ "pop3", "imap", "" },
-		{ "pop3", NULL, "" },
-		{ NULL, "pop3", "" },
+		{ "pop3", "pop3", "pop3", 1 },
+		{ "pop3", "imap", "", LM_E_TLS },
+		{ "pop3", NULL, "", 1 },
+		{ NULL, "pop3", "", 1 },
 	};
 
 	(void)state;
@@ -419,7 +420,7 @@ static void alpn_is_ours_or_none(void **state)
 		server.alpn = table[i].server;
 		client.alpn = table[i].client;
 		meet(&test, server, client, "mail.example");
-		assert_int_equal(test.client.done, 1);
+		assert_int_equal(test.client.done, table[i].result);
 		SSL_get0_alpn_selected(lm_tls_ssl(test.client.transport), &name, &len);
 		assert_bytes(lm_bytes(name, len), lm_str(table[i].chosen));
 		end(&test);

@@ -52,13 +52,15 @@ def sessions_resume(t):
 
 @test
 def alpn_and_sni(t):
-    """ALPN pop3 is chosen; --tls-cert-for picks the certificate by name."""
+    """ALPN pop3 is chosen, only others refused; --tls-cert-for picks the certificate by name."""
     pem, key = t.cert.pair("second")
     s = t.server("--tls-cert-for", f"second.example.org={pem},{key}")
     def show(*arguments):
         return tools.run("openssl", "s_client", "-connect", f"127.0.0.1:{s.port('pop3s')}",
-                         "-crlf", "-ign_eof", *arguments, stdin=b"QUIT\n").out
+                         "-crlf", "-ign_eof", *arguments, stdin=b"QUIT\n", code=None).out
     assert b"ALPN protocol: pop3" in show("-alpn", "pop3")
+    assert b"ALPN protocol: pop3" in show("-alpn", "imap,pop3")
+    assert b"+OK" not in show("-alpn", "http/1.1")
     assert b"O = second" in show("-servername", "second.example.org")
     assert b"O = first" in show("-servername", "other.example.org")
     assert b"O = first" in show("-noservername")
