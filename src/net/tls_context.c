@@ -6,7 +6,7 @@
 #include <openssl/err.h>
 #include <strings.h>
 
-enum { TICKETS = 1, SESSION_SECONDS = 7200 };
+enum { SESSION_SECONDS = 7200 };
 
 /* RFC 9325 4.2: forward secrecy and authenticated encryption only. */
 #define MODERN_SUITES "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
@@ -87,7 +87,8 @@ static void set_manners(SSL_CTX *ctx, const struct lm_tls_params *params)
 	if (params->server) {
 		/* Tickets hold all; nothing is shared between threads but their keys. */
 		SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-		SSL_CTX_set_num_tickets(ctx, TICKETS);
+		/* The transport asks for one when there is something to send it with. */
+		SSL_CTX_set_num_tickets(ctx, 0);
 		(void)SSL_CTX_set_session_id_context(ctx, (const uint8_t *)"lettermill", 10);
 	} else {
 		SSL_CTX_set_session_cache_mode(ctx,

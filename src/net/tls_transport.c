@@ -34,6 +34,7 @@ struct tls {
 	bool is_shut : 1;    /* close_notify is made */
 	bool is_shut_below : 1;
 	bool is_posted : 1, is_freed : 1;
+	bool owes_ticket : 1;
 };
 
 static struct tls *self(struct lm_transport *t)
@@ -225,6 +226,7 @@ static int handshake(struct tls *t)
 	if (!t->info)
 		return fail(t, LM_E_NOMEM, "out of memory");
 	t->is_done = true;
+	t->owes_ticket = t->is_server && SSL_version(t->ssl) >= TLS1_3_VERSION;
 	return settle(t, 0);
 }
 
@@ -280,6 +282,11 @@ static int tls_write(struct lm_transport *transport, struct lm_bytes octets, siz
 		return err;
 	if (lm_buf_len(&t->pending))
 		flush_pending(t);
+	if (len && t->owes_ticket) {
+		/* It leaves with the greeting, instead of in a write of its own. */
+		t->owes_ticket = false;
+		(void)SSL_new_session_ticket(t->ssl);
+	}
 	while (total < len && !lm_buf_len(&t->pending) && !t->below_error) {
 		size_t n = 0;
 		int result;
