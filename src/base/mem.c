@@ -1,6 +1,9 @@
 /* The allocator's door: overflow checks, wiping, and failures on demand for tests. */
 #include "base/mem.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdlib.h>
 
 static _Thread_local unsigned long fail_at;
@@ -55,6 +58,13 @@ void lm_wipe(void *p, size_t len)
 {
 	if (len)
 		explicit_bzero(p, len);
+}
+
+void lm_mem_trim(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
 }
 
 bool lm_secret_equal(struct lm_bytes a, struct lm_bytes b)

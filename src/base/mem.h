@@ -23,6 +23,10 @@ LM_MUST bool lm_secret_equal(struct lm_bytes a, struct lm_bytes b);
  * off. */
 void lm_alloc_fail_at(unsigned long n);
 
+/** Give memory that was freed back to the system, as far as the C library knows how: behind a
+ * burst, not in it. Threads: any; others may wait for a millisecond. */
+void lm_mem_trim(void);
+
 /** a + b and a * b, or false on overflow. */
 #define lm_add(a, b, out) (!__builtin_add_overflow((a), (b), (out)))
 #define lm_mul(a, b, out) (!__builtin_mul_overflow((a), (b), (out)))

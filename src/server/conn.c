@@ -148,7 +148,11 @@ static int transport_new(const struct lm_conn *conn, int fd, struct lm_transport
 
 static void event_came(void *ctx, const struct lm_event *event)
 {
-	lm_dispatch_event(ctx, event);
+	struct lm_conn *conn = ctx;
+
+	if (event->type == LM_EVENT_TLS)
+		lm_worker_stir(conn->worker);
+	lm_dispatch_event(conn, event);
 }
 
 static struct lm_tls_context *tls_wanted(void *ctx)
@@ -169,6 +173,7 @@ static void conn_free(struct lm_conn *conn)
 	w->conn_count--;
 	lm_count(&w->counters.open, (uint64_t)-1);
 	lm_free(conn);
+	lm_worker_stir(w);
 	lm_worker_check_end(w);
 }
 

@@ -101,6 +101,8 @@ struct lm_worker {
 	uint64_t next_id;
 	bool draining;
 	struct lm_timer drain_timer;
+	unsigned stirred, stirred_seen; /**< since the heap was trimmed; … when that was last due */
+	struct lm_timer trim_timer;
 	lm_time_ms refused_logged;
 	uint64_t refused_unlogged;
 };
@@ -139,6 +141,9 @@ void lm_worker_reconfigure(struct lm_worker *worker, struct lm_config *config);
 void lm_inbox_wake(struct lm_worker *worker);
 /** End the loop where a drain has nothing left to wait for. */
 void lm_worker_check_end(struct lm_worker *worker);
+/** Something left holes in the heap: a handshake's end, a session's. Behind many they are given
+ * back. */
+void lm_worker_stir(struct lm_worker *worker);
 void lm_setup_unref(struct lm_worker *worker, struct lm_setup *setup);
 
 /* conn.c */
