@@ -11,7 +11,7 @@ static struct lm_smtp *of(const struct lm_session *session)
 /* The states that may follow each state; closing may follow all of them. */
 static const unsigned edges[LM_SMTP_STATES] = {
 	[LM_SMTP_CONNECTING] = LM_SMTP_ON(START),
-	[LM_SMTP_START] = LM_SMTP_ON(READY) | LM_SMTP_ON(CONNECTING),
+	[LM_SMTP_START] = LM_SMTP_ON(READY) | LM_SMTP_ON(TLS) | LM_SMTP_ON(CONNECTING),
 	[LM_SMTP_READY] = LM_SMTP_ON(READY) | LM_SMTP_ON(MAIL) | LM_SMTP_ON(AUTH) |
 	                  LM_SMTP_ON(TLS) | LM_SMTP_ON(CONNECTING),
 	[LM_SMTP_MAIL] = LM_SMTP_ON(RCPT) | LM_SMTP_ON(READY),
