@@ -1,6 +1,6 @@
 #!/bin/sh
 # Gets what the end-to-end tests need: Debian packages (installed as root when missing), and
-# postfix, the Python test suite and npm packages (unpacked below build/tools, never installed).
+# postfix, the Python test suite and an npm package (unpacked below build/tools, never installed).
 # Quick when all is there; safe to run several at once.
 set -eu
 
@@ -14,8 +14,8 @@ flock 9
 missing() {
 	sed 's/#.*//' "$here/packages" | while read -r name; do
 		[ -n "$name" ] || continue
-		# node and npm may come from elsewhere than Debian.
-		case $name in nodejs) has=node ;; npm) has=npm ;; *) has= ;; esac
+		# node may come from elsewhere than Debian.
+		case $name in nodejs) has=node ;; *) has= ;; esac
 		if [ -n "$has" ] && command -v "$has" >/dev/null; then continue; fi
 		state=$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) || state=none
 		[ "$state" = installed ] || printf '%s ' "$name"
@@ -35,8 +35,13 @@ if [ -n "$want" ]; then
 		exit 1
 	fi
 	update
+	echo "installing $want" >&2
 	# shellcheck disable=SC2086
-	DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends $want >&2
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=600 install \
+		--no-install-recommends $want >"$tools/install.log" 2>&1 || {
+		cat "$tools/install.log" >&2
+		exit 1
+	}
 fi
 
 # unpack PACKAGE FILE: get a Debian package into $tools/PACKAGE, complete or not at all.
@@ -55,10 +60,10 @@ unpack() {
 unpack postfix usr/sbin/smtp-source
 unpack libpython3.11-testsuite usr/lib/python3.11/test/test_email/data
 
-if [ ! -e "$tools/node/.complete" ]; then
+# Debian has no node-pop3, and its npm comes with 400 packages: too much for one test.
+if [ ! -e "$tools/node/.complete" ] && command -v npm >/dev/null; then
 	rm -rf "$tools/node"
 	mkdir "$tools/node"
-	npm install --silent --no-audit --no-fund --no-save --prefix "$tools/node" \
-		nodemailer node-pop3 >&2
+	npm install --silent --no-audit --no-fund --no-save --prefix "$tools/node" node-pop3 >&2
 	touch "$tools/node/.complete"
 fi

@@ -11,7 +11,7 @@ TOOLS = os.environ.get("LM_E2E_TOOLS") or os.path.join(
     os.path.dirname(os.path.dirname(HERE)), "build", "tools")
 CORPUS = os.path.join(TOOLS, "libpython3.11-testsuite/usr/lib/python3.11/test")
 POSTFIX = os.path.join(TOOLS, "postfix")
-NODE_MODULES = os.path.join(TOOLS, "node/node_modules")
+NODE_MODULES = os.path.join(TOOLS, "node/node_modules") + ":/usr/share/nodejs"
 
 
 def die_with_parent():
