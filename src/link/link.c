@@ -274,6 +274,8 @@ static void on_task(struct lm_task *task)
 		close_now(link);
 	else if (link->state == LM_LINK_HANDSHAKE && link->phase_until == LM_NEVER)
 		enter_handshake(link);
+	else if (!link->has_begun && (lm_session_wants(link->session) & LM_WANT_INPUT))
+		lm_link_readable(link);
 	else
 		lm_link_pump(link, nothing);
 }

@@ -239,6 +239,10 @@ void lm_link_pump(struct lm_link *link, struct lm_bytes in)
 	LM_ASSERT(!link->is_pumping);
 	link->is_pumping = true;
 	link->turn = 0;
+	/* A session that minds words before its greeting must see them before it greets. */
+	if (!link->has_begun)
+		feed(link, &in);
+	link->has_begun = true;
 	/* Octets may only be fed behind those kept from before. */
 	while (step(link, &in))
 		;

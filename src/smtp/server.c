@@ -385,6 +385,10 @@ static int op_event(struct lm_session *session, struct lm_event *out_event)
 	if (take_notice(&s->notice_tls, LM_EVENT_TLS, out_event) ||
 	    take_notice(&s->notice_abort, LM_EVENT_ABORT, out_event))
 		return 1;
+	/* Asked no sooner, so that an owner who feeds first learns of early talkers. */
+	if (s->fresh && s->state == LM_SMTP_CONNECTING && !s->fatal)
+		lm_smtp_decide(s, lm_smtp_row_of(LM_EVENT_CONNECT), lm_bytes(NULL, 0));
+	s->fresh = false;
 	if (s->decision && !s->pulled) {
 		s->pulled = true;
 		fill_event(s, out_event);
@@ -644,7 +648,6 @@ int lm_smtp_server_new(const struct lm_smtp_server_params *params,
                        struct lm_session **out_session)
 {
 	struct lm_smtp *s = lm_alloc_zero(1, sizeof(*s));
-	int err;
 
 	if (!s)
 		return LM_E_NOMEM;
@@ -662,11 +665,7 @@ int lm_smtp_server_new(const struct lm_smtp_server_params *params,
 	                                                                   : LM_SMTP_AUTH_LINE);
 	lm_buf_init(&s->output, output_max(params));
 	lm_buf_init(&s->scratch, s->line.partial.max);
-	lm_smtp_decide(s, lm_smtp_row_of(LM_EVENT_CONNECT), lm_bytes(NULL, 0));
-	err = s->fatal;
-	if (err)
-		op_free(&s->base);
-	else
-		*out_session = &s->base;
-	return err;
+	s->fresh = true;
+	*out_session = &s->base;
+	return 0;
 }

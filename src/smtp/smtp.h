@@ -124,6 +124,7 @@ struct lm_smtp {
 	bool pulled; /**< the open decision was handed out */
 	unsigned errors;
 	bool notice_tls, notice_abort, notice_disconnect;
+	bool fresh; /**< nobody has looked yet: CONNECT is still to be asked */
 	bool draining, greeted, heard, xclient, chunk_last;
 	struct lm_smtp_txn *txn;
 	struct lm_smtp_auth *auth;
