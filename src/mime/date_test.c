@@ -19,6 +19,8 @@ static void known_dates(void **state)
 {
 	(void)state;
 	assert_date(0, "Thu, 01 Jan 1970 00:00:00 +0000");
+	assert_date(946684799, "Fri, 31 Dec 1999 23:59:59 +0000");
+	assert_date(946684800, "Sat, 01 Jan 2000 00:00:00 +0000");
 	assert_date(951782400, "Tue, 29 Feb 2000 00:00:00 +0000");
 	assert_date(1795228394, "Sat, 21 Nov 2026 02:33:14 +0000");
 	assert_date(-1, "Wed, 31 Dec 1969 23:59:59 +0000");
