@@ -162,7 +162,9 @@ static int add_value(struct lm_buf *out, const char *key, struct lm_bytes value)
 
 	if (!value.len)
 		return 0;
-	err = lm_buf_printf(out, "%s=", key);
+	err = lm_buf_add_str(out, key);
+	if (!err)
+		err = lm_buf_add_str(out, "=");
 	if (!err)
 		err = lm_buf_room(out, value.len + 1, &room);
 	if (err)

@@ -3,8 +3,8 @@
 
 #include "mime/date.h"
 
-#include <stdio.h>
-
+/* By hand, as all of a trace header: it is written for every message, and printf costs more than
+ * the rest of it together. */
 const char *lm_smtp_with(const struct lm_session_info *info, bool smtputf8, char out[16])
 {
 	const char *name = info->protocol == LM_LMTP ? (smtputf8 ? "UTF8LMTP" : "LMTP")
@@ -12,9 +12,14 @@ const char *lm_smtp_with(const struct lm_session_info *info, bool smtputf8, char
 	                   : info->esmtp             ? "ESMTP"
 	                                             : "SMTP";
 	bool plain = !info->esmtp && info->protocol != LM_LMTP; /* RFC 3848 knows no SMTPS */
+	size_t len = strlen(name);
 
-	snprintf(out, 16, "%s%s%s", name, info->tls.active && !plain ? "S" : "",
-	         info->user.len && !plain ? "A" : "");
+	memcpy(out, name, len);
+	if (info->tls.active && !plain)
+		out[len++] = 'S';
+	if (info->user.len && !plain)
+		out[len++] = 'A';
+	out[len] = '\0';
 	return out;
 }
 
@@ -89,6 +94,19 @@ static int add_tls(struct lm_buf *out, const struct lm_tls_info *tls)
 	return err ? err : lm_buf_printf(out, " %d bits)", tls->bits);
 }
 
+static int add_id(struct lm_buf *out, uint64_t id)
+{
+	char digits[16];
+	size_t at = sizeof(digits);
+	int err = lm_buf_add_str(out, " id ");
+
+	do {
+		digits[--at] = "0123456789abcdef"[id & 15];
+		id >>= 4;
+	} while (id);
+	return err ? err : lm_buf_add(out, lm_bytes(digits + at, sizeof(digits) - at));
+}
+
 static int add_received(struct lm_buf *out, const struct lm_session_info *info,
                         const struct lm_envelope *envelope, const char *hostname, uint64_t id)
 {
@@ -100,9 +118,11 @@ static int add_received(struct lm_buf *out, const struct lm_session_info *info,
 	if (!err)
 		err = add_name(out, "\r\n\tby ", lm_str(hostname));
 	if (!err)
-		err = lm_buf_printf(out, " with %s id %llx",
-		                    lm_smtp_with(info, envelope->smtputf8, with),
-		                    (unsigned long long)id);
+		err = lm_buf_add_str(out, " with ");
+	if (!err)
+		err = lm_buf_add_str(out, lm_smtp_with(info, envelope->smtputf8, with));
+	if (!err)
+		err = add_id(out, id);
 	if (!err)
 		err = add_tls(out, &info->tls);
 	if (!err && envelope->recipient_count == 1)
@@ -119,6 +139,9 @@ int lm_smtp_trace(struct lm_buf *out, const struct lm_session_info *info,
 
 	if (!err)
 		err = add_received(out, info, envelope, hostname, id);
-	lm_date_format(unix_time, date);
-	return err ? err : lm_buf_printf(out, ";\r\n\t%s\r\n", date);
+	if (!err)
+		err = lm_buf_add_str(out, ";\r\n\t");
+	if (!err)
+		err = lm_buf_add(out, lm_bytes(date, lm_date_format(unix_time, date)));
+	return err ? err : lm_buf_add_str(out, "\r\n");
 }
