@@ -183,8 +183,11 @@ static bool is_own(const struct lm_auth *auth, const struct lm_account *a)
 
 static int judge_password(struct job *j)
 {
-	int err = lookup(j->worker->handler, j->auth.authcid, true, &j->account);
+	int err = lookup(j->worker->handler, j->auth.authcid, false, &j->account);
 
+	/* SCRAM records, which may have to be made first, are not needed here. */
+	if (err == LM_E_AGAIN)
+		err = lookup(j->worker->handler, j->auth.authcid, true, &j->account);
 	if (err == LM_E_NOT_FOUND) {
 		/* The same work for nobody, so that time does not tell who exists. */
 		return lm_account_check_password(NULL, j->auth.password);

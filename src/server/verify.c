@@ -3,8 +3,8 @@
 
 #include "wire/text.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 #include <pthread.h>
@@ -17,12 +17,33 @@ struct entry {
 };
 
 struct lm_verify {
-	uint8_t key[MAC_LEN];
+	EVP_MAC_CTX *keyed; /* never used itself: each MAC begins as a copy of it */
 	pthread_mutex_t lock;
 	lm_time_ms life;
 	size_t sets;
 	struct entry entries[]; /* sets of WAYS */
 };
+
+/* HMAC-SHA256 under a key that is nowhere else. */
+static int make_key(EVP_MAC_CTX **out_keyed)
+{
+	OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
+		                                                 (char[]){ "SHA256" }, 0),
+		                OSSL_PARAM_construct_end() };
+	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	EVP_MAC_CTX *keyed = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
+	uint8_t key[MAC_LEN];
+	bool ok = keyed && RAND_bytes(key, sizeof(key)) == 1 &&
+	          EVP_MAC_init(keyed, key, sizeof(key), params) == 1;
+
+	EVP_MAC_free(hmac);
+	lm_wipe(key, sizeof(key));
+	if (ok)
+		*out_keyed = keyed;
+	else
+		EVP_MAC_CTX_free(keyed);
+	return ok ? 0 : LM_E_IO;
+}
 
 int lm_verify_new(size_t entries, lm_time_ms life, struct lm_verify **out_verify)
 {
@@ -34,7 +55,7 @@ int lm_verify_new(size_t entries, lm_time_ms life, struct lm_verify **out_verify
 	v = lm_alloc_zero(1, sizeof(*v) + sets * WAYS * sizeof(struct entry));
 	if (!v)
 		return LM_E_NOMEM;
-	if (RAND_bytes(v->key, sizeof(v->key)) != 1) {
+	if (make_key(&v->keyed)) {
 		lm_free(v);
 		return LM_E_IO;
 	}
@@ -49,6 +70,7 @@ void lm_verify_free(struct lm_verify *verify)
 {
 	if (!verify)
 		return;
+	EVP_MAC_CTX_free(verify->keyed);
 	pthread_mutex_destroy(&verify->lock);
 	lm_wipe(verify, sizeof(*verify) + verify->sets * WAYS * sizeof(struct entry));
 	lm_free(verify);
@@ -58,21 +80,18 @@ void lm_verify_free(struct lm_verify *verify)
 static bool mac_of(const struct lm_verify *v, const struct lm_bytes *parts, size_t count,
                    uint8_t out[MAC_LEN])
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
-	bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
+	EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(v->keyed);
+	size_t len = 0;
+	bool ok = ctx != NULL;
 
 	for (size_t i = 0; ok && i < count; i++) {
 		uint64_t size = parts[i].len;
 
-		ok = EVP_DigestUpdate(ctx, &size, sizeof(size)) == 1 &&
-		     EVP_DigestUpdate(ctx, parts[i].data, parts[i].len) == 1;
+		ok = EVP_MAC_update(ctx, (const uint8_t *)&size, sizeof(size)) == 1 &&
+		     EVP_MAC_update(ctx, parts[i].data, parts[i].len) == 1;
 	}
-	ok = ok && EVP_DigestFinal_ex(ctx, digest, &len) == 1 &&
-	     HMAC(EVP_sha256(), v->key, MAC_LEN, digest, len, out, NULL);
-	EVP_MD_CTX_free(ctx);
-	lm_wipe(digest, sizeof(digest));
+	ok = ok && EVP_MAC_final(ctx, out, &len, MAC_LEN) == 1;
+	EVP_MAC_CTX_free(ctx);
 	return ok;
 }
 
