@@ -57,17 +57,19 @@ static bool is_offered(const char *wanted, const struct lm_sasl_mech *mech,
 
 int lm_sasl_offer(const char *wanted, const struct lm_sasl_policy *policy, struct lm_buf *out)
 {
-	bool first = true;
+	const char *between = "";
 
 	for (size_t i = 0; i < MECHANISM_COUNT; i++) {
 		int err;
 
 		if (!is_offered(wanted, mechanisms[i], policy))
 			continue;
-		err = lm_buf_printf(out, "%s%s", first ? "" : " ", mechanisms[i]->name);
+		err = lm_buf_add_str(out, between);
+		if (!err)
+			err = lm_buf_add_str(out, mechanisms[i]->name);
 		if (err)
 			return err;
-		first = false;
+		between = " ";
 	}
 	return 0;
 }

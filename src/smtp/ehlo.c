@@ -89,29 +89,34 @@ bool lm_smtp_announces(const struct lm_smtp *s, const char *keyword)
 	return false;
 }
 
-static size_t last_offer(const struct lm_smtp *s)
+/* Asked once: a condition may cost something. */
+static size_t offers(const struct lm_smtp *s, bool out_has[EXTENSIONS])
 {
 	size_t last = 0;
 
-	for (size_t i = 0; i < EXTENSIONS; i++)
-		if (extensions[i].has(s))
+	for (size_t i = 0; i < EXTENSIONS; i++) {
+		out_has[i] = extensions[i].has(s);
+		if (out_has[i])
 			last = i;
+	}
 	return last;
 }
 
 static void say_offer(struct lm_smtp *s, const struct lm_smtp_words *hello)
 {
-	size_t last = last_offer(s);
+	bool has[EXTENSIONS];
+	size_t last = offers(s, has);
 	struct lm_buf line;
 
 	lm_smtp_say_line(s, hello, false);
+	lm_buf_init(&line, LM_SMTP_TEXT);
 	for (size_t i = 0; i <= last && !s->fatal; i++) {
 		struct lm_smtp_words w = { .code = hello->code };
 		int err;
 
-		if (!extensions[i].has(s))
+		if (!has[i])
 			continue;
-		lm_buf_init(&line, LM_SMTP_TEXT);
+		lm_buf_clear(&line);
 		err = lm_buf_add_str(&line, extensions[i].keyword);
 		if (!err)
 			err = extensions[i].add(s, &line);
@@ -119,8 +124,8 @@ static void say_offer(struct lm_smtp *s, const struct lm_smtp_words *hello)
 			lm_smtp_fail(s, err);
 		w.text = lm_buf_bytes(&line);
 		lm_smtp_say_line(s, &w, i == last);
-		lm_buf_done(&line);
 	}
+	lm_buf_done(&line);
 }
 
 enum lm_smtp_reply_id lm_smtp_check_hello(struct lm_smtp *s, struct lm_bytes name)
