@@ -56,8 +56,9 @@ struct lm_smtp_server_peer {
 	bool xclient; /**< a listed peer: XCLIENT is offered and believed */
 };
 
-/** Make a session; free with lm_session_free. Greets after LM_EVENT_CONNECT was answered (or at
- * once). For implicit TLS call lm_session_tls_up before the first event is pulled. Errors:
+/** Make a session; free with lm_session_free. Greets when its first event is pulled (or, with
+ * LM_EVENT_CONNECT among the decisions, when that was answered); what is fed before comes from an
+ * early talker. For implicit TLS call lm_session_tls_up before the first event is pulled. Errors:
  * LM_E_NOMEM. */
 LM_API LM_MUST int lm_smtp_server_new(const struct lm_smtp_server_params *params,
                                       const struct lm_smtp_server_peer *peer, lm_time_ms now,
