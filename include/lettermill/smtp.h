@@ -35,7 +35,7 @@ struct lm_smtp_server_params {
 	unsigned max_recipients; /**< a transaction; at least 100 (RFC 5321 4.5.3.1.8); announced by
 	                            LIMITS */
 	enum lm_bare_policy bare;
-	/** false: LM_SMTP refuses input before the greeting has left with 554, and closes */
+	/** false: LM_SMTP refuses input before the greeting with 554, and closes */
 	bool early_talkers;
 	lm_time_ms idle_timeout;    /**< between commands; RFC 5321 4.5.3.2.7: 5 minutes */
 	lm_time_ms command_timeout; /**< from the first octet of a command line to its end */

@@ -280,20 +280,6 @@ static void on_task(struct lm_task *task)
 		lm_link_pump(link, nothing);
 }
 
-/* The first look: what is there already came before the greeting. */
-static void on_begin(struct lm_task *task)
-{
-	struct lm_link *link = lm_container(task, struct lm_link, task);
-
-	task->run = on_task;
-	if (link->is_freed || link->must_abort || link->state != LM_LINK_PLAYING) {
-		on_task(task);
-	} else {
-		link->is_posted = false;
-		lm_link_readable(link);
-	}
-}
-
 static uint32_t clamp(lm_time_ms span)
 {
 	return span < 0 ? 0 : span > INT32_MAX ? INT32_MAX : (uint32_t)span;
@@ -315,7 +301,7 @@ int lm_link_new(const struct lm_link_params *params, struct lm_link **out_link)
 	link->handshake_timeout = clamp(params->handshake_timeout);
 	link->write_timeout = clamp(params->write_timeout);
 	link->stuck_since = link->phase_until = LM_NEVER;
-	link->task.run = on_begin;
+	link->task.run = on_task;
 	link->timer.fire = on_timer;
 	lm_buf_init(&link->input, LM_LINK_INPUT_MAX);
 	attach(link, params->transport);

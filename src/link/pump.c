@@ -157,22 +157,17 @@ static bool flush(struct lm_link *link)
 	return link->stats.octets_out != before;
 }
 
-static bool is_lost(const struct lm_link *link)
-{
-	return link->has_failed || link->must_abort || wants(link, LM_WANT_ABORT);
-}
-
-/* One round; whether another is worth while. Input goes first, so that a session that has not said
- * its greeting hears who could not wait for it. */
+/* One round; whether another is worth while. */
 static bool step(struct lm_link *link, struct lm_bytes *in)
 {
-	bool moved = !is_lost(link) && output(link).len < LM_LINK_OUTPUT_HIGH && feed(link, in);
+	bool moved = pull_events(link);
 
-	moved = pull_events(link) || moved;
-	if (is_lost(link))
+	if (link->has_failed || link->must_abort || wants(link, LM_WANT_ABORT))
 		return false;
-	if (output(link).len < LM_LINK_OUTPUT_HIGH)
+	if (output(link).len < LM_LINK_OUTPUT_HIGH) {
+		moved = feed(link, in) || moved;
 		moved = push_body(link) || moved;
+	}
 	if (link->has_failed)
 		return false;
 	/* One write for all that a batch of input brought forth. */

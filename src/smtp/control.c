@@ -47,6 +47,7 @@ void lm_smtp_apply_connect(struct lm_smtp *s, const struct lm_smtp_verdict *v)
 	w.text = lm_buf_bytes(&text);
 	lm_smtp_say_words(s, &w);
 	lm_buf_done(&text);
+	s->greeted = true;
 	if (!s->fatal)
 		lm_smtp_set_state(s, LM_SMTP_START);
 }

@@ -266,11 +266,11 @@ static bool in_message(const struct lm_smtp *s)
 	return s->state == LM_SMTP_DATA || s->chunk_left;
 }
 
-/* The greeting is not decided, or none of it has left. Who submits mail logs in, and is let off. */
+/* Who submits mail logs in, and is let off. */
 static bool talks_early(const struct lm_smtp *s)
 {
-	return !s->greeted && s->params->protocol == LM_SMTP && !s->params->early_talkers &&
-	       s->state <= LM_SMTP_START;
+	return !s->greeted && s->state == LM_SMTP_CONNECTING && s->params->protocol == LM_SMTP &&
+	       !s->params->early_talkers;
 }
 
 static bool wants_input(const struct lm_smtp *s)
@@ -333,7 +333,6 @@ static int op_feed(struct lm_session *session, struct lm_bytes in, lm_time_ms no
 		return s->fatal;
 	s->now = now;
 	if (in.len && talks_early(s)) {
-		lm_buf_clear(&s->output);
 		lm_smtp_say(s, LM_SMTP_R_EARLY_TALKER);
 		lm_smtp_close(s);
 		*out_taken = in.len;
@@ -452,7 +451,6 @@ static void op_sent(struct lm_session *session, size_t n)
 {
 	struct lm_smtp *s = of(session);
 
-	s->greeted = s->greeted || (n && s->state != LM_SMTP_CONNECTING);
 	lm_buf_drop(&s->output, n);
 	release(&s->output);
 }

@@ -273,8 +273,8 @@ static void who_submits_may_talk_early(void **state)
 	peer_done(&p);
 }
 
-/* Nobody decides on CONNECT, so the greeting is there at once, but has not left. */
-static void a_greeting_counts_when_it_is_sent(void **state)
+/* Where nobody decides on CONNECT, too. */
+static void a_greeting_waits_for_the_first_look(void **state)
 {
 	struct peer p;
 	size_t taken;
@@ -472,7 +472,7 @@ int main(void)
 		cmocka_unit_test(early_talkers),
 		cmocka_unit_test(early_talkers_by_option),
 		cmocka_unit_test(who_submits_may_talk_early),
-		cmocka_unit_test(a_greeting_counts_when_it_is_sent),
+		cmocka_unit_test(a_greeting_waits_for_the_first_look),
 		cmocka_unit_test(starttls_takes_nothing_more),
 		cmocka_unit_test(implicit_tls),
 		cmocka_unit_test(slow_command),
