@@ -300,6 +300,7 @@ int lm_link_new(const struct lm_link_params *params, struct lm_link **out_link)
 	link->ctx = params->ctx;
 	link->handshake_timeout = clamp(params->handshake_timeout);
 	link->write_timeout = clamp(params->write_timeout);
+	link->write_floor = params->write_floor;
 	link->stuck_since = link->phase_until = LM_NEVER;
 	link->task.run = on_task;
 	link->timer.fire = on_timer;

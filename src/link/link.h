@@ -38,6 +38,7 @@ struct lm_link_params {
 	                   tls_up */
 	lm_time_ms handshake_timeout;
 	lm_time_ms write_timeout; /**< unsent output that makes no progress for so long aborts */
+	uint32_t write_floor;     /**< octets that are progress; 0: any */
 	const struct lm_link_owner *owner;
 	void *ctx;
 };

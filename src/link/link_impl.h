@@ -43,8 +43,9 @@ struct lm_link {
 	lm_time_ms stuck_since; /* unsent output without progress; LM_NEVER: none */
 	lm_time_ms phase_until; /* end of handshake or lingering; LM_NEVER: none */
 	uint32_t handshake_timeout, write_timeout;
-	uint32_t turn;   /* octets written in this turn */
-	uint32_t linger; /* octets thrown away */
+	uint32_t write_floor, drip; /* octets written since stuck_since, below write_floor */
+	uint32_t turn;              /* octets written in this turn */
+	uint32_t linger;            /* octets thrown away */
 	int16_t result;
 	uint8_t state;      /* enum lm_link_state */
 	bool has_begun : 1; /* the session was asked for its first event */

@@ -320,6 +320,39 @@ static void output_without_progress_times_out(void **state)
 	rig_end(&test);
 }
 
+/* An octet is read each turn: that is progress, unless more is asked for. */
+static void output_that_drips_times_out(void **state)
+{
+	static const uint32_t floors[] = { 0, 1000000 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(floors) / sizeof(*floors); i++) {
+		struct link_test test = { 0 };
+		bool is_closed;
+		uint8_t octet;
+		size_t n;
+
+		rig_begin_with(
+		        &test, 1000,
+		        (struct lm_link_params){ .write_timeout = 50, .write_floor = floors[i] },
+		        TOY_IDLE_MS);
+		rig_expect(&test, "", "hello\n");
+		test.source = rig_source(&test, 1000000, 0, &is_closed);
+		test.peer_reads = false;
+		rig_send_more(&test, "BODY\n");
+		rig_peer_pump(&test);
+		for (lm_time_ms end = lm_loop_now(test.loop) + 200;
+		     !test.is_closed && lm_loop_now(test.loop) < end;) {
+			(void)test.peer->ops->read(test.peer, &octet, 1, &n);
+			rig_turn(&test);
+		}
+		assert_int_equal(test.is_closed, floors[i] > 0);
+		if (test.is_closed)
+			assert_err(test.error, LM_E_TIMEOUT);
+		rig_end(&test);
+	}
+}
+
 /* Every allocation fails once: the dialogue ends whole, or the link closes, and all is given back.
  */
 static void memory_may_run_out_anywhere(void **state)
@@ -383,6 +416,7 @@ int main(void)
 		cmocka_unit_test(a_talking_peer_gets_the_last_word),
 		cmocka_unit_test(deadlines_fire),
 		cmocka_unit_test(output_without_progress_times_out),
+		cmocka_unit_test(output_that_drips_times_out),
 		cmocka_unit_test(memory_may_run_out_anywhere),
 		cmocka_unit_test(no_memory_no_link),
 	};

@@ -115,6 +115,20 @@ static bool all_sent(const struct lm_link *link)
 	return !output(link).len && !link->is_owing;
 }
 
+/* One octet now and then is no progress: a peer could hold a maildrop for ever. */
+static void note_progress(struct lm_link *link, size_t n)
+{
+	link->drip = n < link->write_floor - link->drip ? link->drip + (uint32_t)n : 0;
+	if (!link->drip)
+		link->stuck_since = LM_NEVER;
+}
+
+static void note_all_sent(struct lm_link *link)
+{
+	link->drip = 0;
+	link->stuck_since = LM_NEVER;
+}
+
 /* One write; whether another is worth while. The last one is empty: a transport may have taken more
  * than it could pass on. */
 static bool write_once(struct lm_link *link)
@@ -133,7 +147,7 @@ static bool write_once(struct lm_link *link)
 		return false;
 	lm_session_sent(link->session, n);
 	link->stats.octets_out += n;
-	link->stuck_since = LM_NEVER;
+	note_progress(link, n);
 	link->is_owing = true;
 	link->turn += (uint32_t)n;
 	/* Others' turn: the loop comes back, as writing is possible still. */
@@ -151,7 +165,7 @@ static bool flush(struct lm_link *link)
 		while (write_once(link))
 			;
 	if (all_sent(link))
-		link->stuck_since = LM_NEVER;
+		note_all_sent(link);
 	else if (link->stuck_since == LM_NEVER)
 		link->stuck_since = lm_loop_now(link->loop);
 	return link->stats.octets_out != before;

@@ -227,6 +227,18 @@ static lm_time_ms patience(const struct lm_conn *conn, lm_time_ms most)
 	return idle < most ? idle : most;
 }
 
+/* What must go in the time that unsent octets may take. */
+static uint32_t write_floor(const struct lm_conn *conn)
+{
+	uint64_t rate = conn->setup->config->options.min_rate, floor;
+	uint64_t seconds = (uint64_t)patience(conn, WRITE_TIMEOUT) / 1000;
+
+	if (rate > UINT32_MAX)
+		rate = UINT32_MAX;
+	floor = rate * seconds;
+	return floor > UINT32_MAX ? UINT32_MAX : (uint32_t)floor;
+}
+
 static int link_new(struct lm_conn *conn, const struct lm_accepted *a)
 {
 	static const struct lm_link_owner owner = { event_came, tls_wanted, link_closed };
@@ -249,6 +261,7 @@ static int link_new(struct lm_conn *conn, const struct lm_accepted *a)
 	                .tls_first = lm_service_info(conn->service)->implicit_tls,
 	                .handshake_timeout = patience(conn, HANDSHAKE_TIMEOUT),
 	                .write_timeout = patience(conn, WRITE_TIMEOUT),
+	                .write_floor = write_floor(conn),
 	                .owner = &owner,
 	                .ctx = conn,
 	        },
