@@ -4,6 +4,7 @@
 #include "cli/args.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -170,11 +171,20 @@ static void leave_no_core(void)
 	close(fd);
 }
 
+/* A password hash takes 16 MB for some milliseconds. The allocator would learn from the first one to
+ * keep such blocks, a heap a thread, for ever. */
+static void give_large_blocks_back(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	(void)mallopt(M_TRIM_THRESHOLD, 16 << 20);
+}
+
 int main(int argc, char **argv)
 {
 	const struct lm_cli_command *command;
 
 	leave_no_core();
+	give_large_blocks_back();
 	if (argc < 2)
 		return lm_cli_usage(NULL, "say what to do");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
