@@ -35,7 +35,7 @@ void lm_cli_completion_bash(FILE *out)
 	const struct lm_cli_command *commands = lm_cli_commands(&count);
 	const struct lm_option *options = lm_option_table(&option_count);
 
-	fputs("_lettermill() {\n\tlocal words files word=${COMP_WORDS[COMP_CWORD]}\n"
+	fputs("_lettermill() {\n\tlocal i words files word=${COMP_WORDS[COMP_CWORD]}\n"
 	      "\tCOMPREPLY=()\n\tif [ \"$COMP_CWORD\" = 1 ]; then\n\t\twords=\"--help --version",
 	      out);
 	for (size_t i = 0; i < count; i++)
@@ -50,7 +50,10 @@ void lm_cli_completion_bash(FILE *out)
 	      out);
 	for (size_t i = 0; i < option_count; i++)
 		values_of(out, &options[i]);
-	fputs("\tesac\n\tif [ -n \"$files\" ]; then\n\t\tmapfile -t COMPREPLY < "
+	fputs("\tesac\n\tfor ((i = 2; i < COMP_CWORD; i++)); do\n"
+	      "\t\tif [ \"${COMP_WORDS[i]}\" = -- ]; then words= files=; fi\n\tdone\n",
+	      out);
+	fputs("\tif [ -n \"$files\" ]; then\n\t\tmapfile -t COMPREPLY < "
 	      "<(compgen -f -- \"$word\")\n\telse\n\t\tmapfile -t COMPREPLY < "
 	      "<(compgen -W \"$words\" -- \"$word\")\n\tfi\n}\n"
 	      "complete -o filenames -F _lettermill lettermill\n",

@@ -80,7 +80,9 @@ void lm_cli_help(FILE *out, const struct lm_cli_command *command)
 		fputs("\n", out);
 	lm_cli_wrap(out, command->text, 0, WIDTH);
 	print_options(out, options, count);
-	fputs("\n  -h, --help\n        This text.\n", out);
+	fputs("\n  -h, --help\n        This text.\n"
+	      "  --\n        Ends the options: what follows may begin with a dash.\n",
+	      out);
 	print_exits(out);
 }
 

@@ -107,15 +107,26 @@ int lm_cli_finish_output(void)
 	return LM_EXIT_OUTPUT;
 }
 
+/* Commands without options know "--" all the same: step over it. */
+static bool ends_options(int *argc, char ***argv)
+{
+	if (*argc < 2 || strcmp((*argv)[1], "--") != 0)
+		return false;
+	(*argc)--;
+	(*argv)++;
+	return true;
+}
+
 static int run_help(const struct lm_cli_command *command, int argc, char **argv)
 {
+	bool plain = ends_options(&argc, &argv);
 	const struct lm_cli_command *about = argc == 2 ? lm_cli_find(argv[1]) : NULL;
 
 	if (argc > 2)
 		return lm_cli_usage(command, "help explains one command at a time");
 	if (argc == 1)
 		lm_cli_overview(stdout);
-	else if (strcmp(argv[1], "--markdown") == 0)
+	else if (!plain && strcmp(argv[1], "--markdown") == 0)
 		lm_cli_markdown(stdout);
 	else if (about)
 		lm_cli_help(stdout, about);
@@ -126,7 +137,7 @@ static int run_help(const struct lm_cli_command *command, int argc, char **argv)
 
 static int run_version(const struct lm_cli_command *command, int argc, char **argv)
 {
-	(void)argv;
+	ends_options(&argc, &argv);
 	if (argc > 1)
 		return lm_cli_usage(command, "version takes no arguments");
 	printf("lettermill %s\n", lm_version());
@@ -135,6 +146,7 @@ static int run_version(const struct lm_cli_command *command, int argc, char **ar
 
 static int run_completion(const struct lm_cli_command *command, int argc, char **argv)
 {
+	ends_options(&argc, &argv);
 	if (argc != 2 || strcmp(argv[1], "bash") != 0)
 		return lm_cli_usage(command, "say for which shell; there is: bash");
 	lm_cli_completion_bash(stdout);
@@ -143,7 +155,7 @@ static int run_completion(const struct lm_cli_command *command, int argc, char *
 
 static int run_man(const struct lm_cli_command *command, int argc, char **argv)
 {
-	(void)argv;
+	ends_options(&argc, &argv);
 	if (argc > 1)
 		return lm_cli_usage(command, "man takes no arguments");
 	lm_cli_manual(stdout);

@@ -106,7 +106,8 @@ void lm_cli_manual(FILE *out)
 			fputs(".br\n", out);
 		}
 	fputs(".SH DESCRIPTION\nReceives mail over SMTP, submission and LMTP, keeps it on disk, "
-	      "and serves it over POP3.\n",
+	      "and serves it over POP3.\n.PP\nOptions follow the command. A word "
+	      "\\-\\- ends them: what follows may begin with a dash.\n",
 	      out);
 	for (size_t i = 0; i < count; i++)
 		if (!commands[i].hidden)

@@ -59,6 +59,21 @@ def test_wrong_commands_are_refused(folder):
     expect(run(folder, "serve", "now"), 64, "now")
 
 
+def test_two_dashes_end_the_options_of_every_command(folder):
+    for plain, dashed in ((("help", "serve"), ("help", "--", "serve")),
+                          (("version",), ("version", "--")), (("man",), ("man", "--")),
+                          (("completion", "bash"), ("completion", "--", "bash"))):
+        assert expect(run(folder, *dashed), 0).stdout == expect(run(folder, *plain), 0).stdout
+    expect(run(folder, "help", "--", "--markdown"), 64, "--markdown")
+    expect(run(folder, "help", "--", "--help"), 64, '"--help"')
+    expect(run(folder, "version", "--", "--"), 64)
+    expect(run(folder, "completion", "--"), 64, "bash")
+    expect(run(folder, "serve", "--", "--pop3"), 64, '"--pop3"')
+    for command in ("serve", "user"):
+        assert "\n  --\n" in run(folder, command, "--help").stdout
+    assert "\\-\\- ends them" in run(folder, "man").stdout
+
+
 def test_unknown_options_name_the_nearest(folder):
     done = expect(run(folder, "serve", "--max-mesage-size", "1M"), 64, "--max-message-size")
     assert done.stdout == ""
@@ -152,6 +167,8 @@ def test_completion_knows_commands_options_and_words(folder):
     assert complete(folder, "lettermill", "serve", "--pop") == ["--pop3", "--pop3s"]
     assert complete(folder, "lettermill", "serve", "--log-level", "w") == ["warn"]
     assert complete(folder, "lettermill", "user", "p") == ["passwd"]
+    assert "--json" in complete(folder, "lettermill", "user", "list", "-")
+    assert complete(folder, "lettermill", "user", "list", "--", "-") == []
     assert "man" not in complete(folder, "lettermill", "m")
 
 

@@ -29,6 +29,17 @@ def test_accounts_are_added_listed_and_removed(folder):
     assert "anna" not in names(folder)
 
 
+def test_names_behind_two_dashes_may_begin_with_one(folder):
+    store = ("--store", f"sqlite:{folder}/mail.db")
+    expect(run(folder, "user", "add", *store, "-dash", stdin="secret\n"), 64, '"-dash"')
+    expect(run(folder, "user", "add", *store, "--json", "x", stdin="secret\n"), 64, "--json")
+    for name in ("-dash", "--json", "--"):
+        expect(run(folder, "user", "add", *store, "--", name, stdin="secret\n"), 0)
+    assert names(folder) == ["--", "--json", "-dash"]
+    expect(run(folder, "user", *store, "--", "remove", "-dash"), 0)
+    assert names(folder) == ["--", "--json"]
+
+
 def test_accounts_are_made_once_and_changed_when_there(folder):
     expect(user(folder, "add", "anna", stdin="one\n"), 0)
     expect(user(folder, "add", "Anna", stdin="two\n"), 73, "nna")
