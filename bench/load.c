@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+enum { THREADS_MAX = 64 };
+
 #define STEP(s, kind, n)                    \
 	{                                   \
 		(s), strlen(s), (kind), (n) \
@@ -69,10 +71,6 @@ struct scenario scenario_make(const char *name, size_t size, unsigned count)
 
 	if (strcmp(name, "smtp") == 0 || strcmp(name, "smtp-connect") == 0)
 		return smtp(name, size, name[4] != '\0');
-	if (strcmp(name, "smtp-idle") == 0) {
-		s = smtp(name, size, false);
-		return s;
-	}
 	if (strcmp(name, "pop3-login") == 0) {
 		s.reconnect = true;
 		s.work = 1;
@@ -142,69 +140,90 @@ static SSL_CTX *tls_context(void)
 
 static _Noreturn void usage(void)
 {
-	fprintf(stderr, "usage: load SCENARIO PORT [-c CONNECTIONS] [-t THREADS] [-d SECONDS] [-s "
-	                "SIZE] [-n MESSAGES] [-T] [-i]\n"
-	                "scenarios: pop3-login pop3-retr pop3-retr-pipelined smtp smtp-connect; -T "
-	                "TLS, -i hold idle\n");
+	fprintf(stderr,
+	        "usage: load SCENARIO PORT [-c CONNECTIONS] [-t THREADS] [-d SECONDS] [-s SIZE]\n"
+	        "            [-n MESSAGES] [-o FIRST-USER] [-T] [-i]\n"
+	        "scenarios: pop3-login pop3-retr pop3-retr-pipelined smtp smtp-connect\n"
+	        "-T: TLS; -i: log in, say so, and hold until standard input ends\n");
 	exit(64);
+}
+
+struct settings {
+	unsigned connections, threads, count, first;
+	size_t size;
+	struct load shape;
+};
+
+static unsigned number(const char *text)
+{
+	return (unsigned)strtoul(text, NULL, 10);
+}
+
+static void parse(int argc, char **argv, struct settings *s)
+{
+	int o;
+
+	while ((o = getopt(argc, argv, "c:t:d:s:n:o:Ti")) != -1) {
+		if (o == 'c')
+			s->connections = number(optarg);
+		else if (o == 't')
+			s->threads = number(optarg);
+		else if (o == 'd')
+			s->shape.seconds = strtod(optarg, NULL);
+		else if (o == 's')
+			s->size = number(optarg);
+		else if (o == 'n')
+			s->count = number(optarg);
+		else if (o == 'o')
+			s->first = number(optarg);
+		else if (o == 'T')
+			s->shape.tls = tls_context();
+		else if (o == 'i')
+			s->shape.idle = true;
+		else
+			usage();
+	}
+	if (s->shape.idle)
+		s->threads = 1;
+	if (argc - optind != 2 || s->threads == 0 || s->connections < s->threads ||
+	    s->threads > THREADS_MAX)
+		usage();
+}
+
+static void use_all_descriptors(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
 }
 
 int main(int argc, char **argv)
 {
-	unsigned connections = 64, threads = 2, count = 100;
-	struct load shape = { .host = "127.0.0.1", .seconds = 3 };
-	struct rlimit files;
-	size_t size = 4096;
-	int o;
+	struct settings s = { .connections = 64,
+		              .threads = 2,
+		              .count = 100,
+		              .size = 4096,
+		              .shape = { .host = "127.0.0.1", .seconds = 3 } };
+	struct scenario scenario;
+	struct load loads[THREADS_MAX];
+	pthread_t ids[THREADS_MAX];
 
-	while ((o = getopt(argc, argv, "c:t:d:s:n:Ti")) != -1) {
-		switch (o) {
-		case 'c':
-			connections = (unsigned)strtoul(optarg, NULL, 10);
-			break;
-		case 't':
-			threads = (unsigned)strtoul(optarg, NULL, 10);
-			break;
-		case 'd':
-			shape.seconds = strtod(optarg, NULL);
-			break;
-		case 's':
-			size = strtoul(optarg, NULL, 10);
-			break;
-		case 'n':
-			count = (unsigned)strtoul(optarg, NULL, 10);
-			break;
-		case 'T':
-			shape.tls = tls_context();
-			break;
-		case 'i':
-			shape.idle = true;
-			threads = 1;
-			break;
-		default:
-			usage();
-		}
-	}
-	if (argc - optind != 2 || threads == 0 || connections < threads || threads > 64)
-		usage();
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
-	struct scenario scenario = scenario_make(argv[optind], size, count);
-	struct load loads[64];
-	pthread_t ids[64];
-
-	shape.scenario = &scenario;
-	shape.port = (uint16_t)strtoul(argv[optind + 1], NULL, 10);
-	shape.connections = connections / threads;
-	for (unsigned i = 0; i < threads; i++) {
-		loads[i] = shape;
-		loads[i].first = i * shape.connections;
+	parse(argc, argv, &s);
+	use_all_descriptors();
+	scenario = scenario_make(argv[optind], s.size, s.count);
+	s.shape.scenario = &scenario;
+	s.shape.port = (uint16_t)number(argv[optind + 1]);
+	s.shape.connections = s.connections / s.threads;
+	for (unsigned i = 0; i < s.threads; i++) {
+		loads[i] = s.shape;
+		loads[i].first = s.first + i * s.shape.connections;
 		pthread_create(&ids[i], NULL, load_thread, &loads[i]);
 	}
-	for (unsigned i = 0; i < threads; i++)
+	for (unsigned i = 0; i < s.threads; i++)
 		pthread_join(ids[i], NULL);
-	report(loads, threads);
+	report(loads, s.threads);
 	return 0;
 }

@@ -272,7 +272,7 @@ void *load_thread(void *arg)
 		t.conns[i] = (struct conn){ .fd = -1, .number = l->first + i };
 		conn_open(&t, &t.conns[i]);
 	}
-	while (t.open && load_now() < t.deadline + 10) {
+	while (t.open && load_now() < t.deadline + (l->idle ? 60 : 10)) {
 		int n = epoll_wait(t.epoll, events, 256, 200);
 
 		for (int i = 0; i < n; i++)

@@ -183,8 +183,8 @@ static void leave_no_core(void)
 	close(fd);
 }
 
-/* A password hash takes 16 MB for some milliseconds. The allocator would learn from the first one to
- * keep such blocks, a heap a thread, for ever. */
+/* A password hash takes 16 MB for some milliseconds. The allocator would learn from the first one
+ * to keep such blocks, a heap a thread, for ever. */
 static void give_large_blocks_back(void)
 {
 	(void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
