@@ -221,8 +221,8 @@ def test_files_that_are_not_there_are_refused(folder):
     assert "/nonexistent.pem" in expect(
         run(folder, "serve", *ALL_OFF, "--pop3", "0", "--cert", "/nonexistent.pem", "--store",
             "memory:"), 78).stderr
-    assert run(folder, "serve", *ALL_OFF, "--pop3", "0", "--store",
-               "sqlite:/nonexistent/x.db").returncode != 0
+    assert "folder /nonexistent does not exist" in refused(
+        folder, 74, "--pop3", "0", "--store", "sqlite:/nonexistent/x.db")
     assert run(folder, "serve", *ALL_OFF, "--pop3", "0", "--store", "nonsense:").returncode == 78
 
 

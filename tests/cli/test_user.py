@@ -78,7 +78,8 @@ def test_wrong_usage_is_refused(folder):
 
 def test_stores_that_cannot_be_had_are_errors(folder):
     assert run(folder, "user", "list", "--store", "nonsense").returncode == 78
-    assert run(folder, "user", "list", "--store", "sqlite:/nonexistent/x.db").returncode != 0
+    expect(run(folder, "user", "list", "--store", "sqlite:/nonexistent/x.db"), 74,
+           "folder /nonexistent does not exist")
     (folder / "not.db").write_text("this is no database, but it is long enough to look at" * 40)
     expect(run(folder, "user", "list", "--store", f"sqlite:{folder}/not.db"), 74)
 

@@ -9,7 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { APPLICATION_ID = 0x4C4D696C /* "LMil" */ };
+enum { APPLICATION_ID = 0x4C4D696C /* "LMil" */, FOLDER_SHOWN = 140 };
 
 /* The step from version i to i + 1. Never change one: add the next. */
 static const char *const migrations[LM_DB_VERSION] = {
@@ -180,20 +180,37 @@ static int check_version(sqlite3 *db, const char *path, struct lm_error *out_err
 	return 0;
 }
 
+int lm_db_file_fail(const char *path, int errnum, struct lm_error *out_error)
+{
+	int err = lm_err_from_errno(errnum) == LM_E_DENIED ? LM_E_DENIED : LM_E_IO;
+	const char *slash = strrchr(path, '/');
+	int len = !slash ? 0 : slash == path ? 1 : (int)(slash - path);
+
+	if (!slash || access(path, F_OK) == 0)
+		return lm_fail_errno(out_error, err, errnum, "%s", path);
+	len = len > FOLDER_SHOWN ? FOLDER_SHOWN : len;
+	if (errnum == ENOENT)
+		return lm_fail(out_error, err,
+		               "the folder %.*s does not exist; make it or name another", len,
+		               path);
+	if (errnum == EACCES || errnum == EPERM || errnum == EROFS)
+		return lm_fail_errno(out_error, err, errnum,
+		                     "the folder %.*s must be writable, for more files than the "
+		                     "store's own",
+		                     len, path);
+	return lm_fail_errno(out_error, err, errnum, "%s", path);
+}
+
 /* Nobody but the owner reads mail; SQLite gives its other files the same mode. A file that exists
  * is never opened here: closing it again would drop the locks that this process holds on it
  * (POSIX), and another process that ends would take the log away from under ours. */
 static int make_file(const char *path, struct lm_error *out_error)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
-	int err;
 
 	if (fd >= 0)
 		close(fd);
-	if (fd >= 0 || errno == EEXIST)
-		return 0;
-	err = lm_err_from_errno(errno);
-	return lm_fail_errno(out_error, err == LM_E_DENIED ? err : LM_E_IO, errno, "%s", path);
+	return fd >= 0 || errno == EEXIST ? 0 : lm_db_file_fail(path, errno, out_error);
 }
 
 int lm_db_open(const char *path, sqlite3 **out_db, struct lm_error *out_error)

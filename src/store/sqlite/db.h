@@ -17,6 +17,9 @@ enum {
 /** Make `path` absolute enough that SQLite takes it for a file name. Errors: LM_E_CONFIG. */
 LM_MUST int lm_db_path(const char *path, char out[LM_DB_PATH_MAX + 8], struct lm_error *out_error);
 
+/** Say why a file at or beside `path` could not be made, naming the folder where that is at fault.
+ * Returns LM_E_DENIED or LM_E_IO. */
+int lm_db_file_fail(const char *path, int errnum, struct lm_error *out_error);
 /** Open for one thread at a time, making and migrating what is there. The connection never
  * checkpoints by itself. */
 LM_MUST int lm_db_open(const char *path, sqlite3 **out_db, struct lm_error *out_error);

@@ -73,7 +73,7 @@ static void a_file_that_is_no_database_is_refused(void **state)
 	assert_err(lm_store_open(url, &store, &error), LM_E_CORRUPT);
 	snprintf(url, sizeof(url), "sqlite:%s/no/such/folder", rig->folder);
 	assert_err(lm_store_open(url, &store, &error), LM_E_IO);
-	assert_non_null(strstr(error.text, "No such file"));
+	assert_non_null(strstr(error.text, "does not exist"));
 }
 
 static void show(void *ctx, const char *problem)
@@ -514,6 +514,64 @@ static void listings_are_kept_within_bounds(void **state)
 	lm_free(listings);
 }
 
+/* The store and its accounts say the same of a folder at fault. */
+static void expect_blamed(const char *url, int want, const char *folder, const char *why)
+{
+	struct lm_accounts *accounts;
+	struct lm_store *store;
+	struct lm_error error;
+
+	assert_err(lm_store_open(url, &store, &error), want);
+	assert_non_null(strstr(error.text, folder));
+	assert_non_null(strstr(error.text, why));
+	assert_null(strstr(error.text, ".lock"));
+	assert_err(lm_accounts_open(url, &accounts, &error), want);
+	assert_non_null(strstr(error.text, folder));
+	assert_non_null(strstr(error.text, why));
+}
+
+static void a_folder_that_does_not_exist_is_named(void **state)
+{
+	struct rig *rig = *state;
+	struct lm_store *store;
+	struct lm_error error;
+	char url[300], folder[300];
+
+	snprintf(folder, sizeof(folder), "folder %s/no/such does not exist", rig->folder);
+	snprintf(url, sizeof(url), "sqlite:%s/no/such/x.db", rig->folder);
+	expect_blamed(url, LM_E_IO, folder, "make it");
+	expect_blamed("sqlite:/nonexistent/x.db", LM_E_IO, "folder /nonexistent does not",
+	              "make it");
+	/* What stands in the way but is no folder is another matter. */
+	snprintf(url, sizeof(url), "%s/x.db", rig->url);
+	assert_err(lm_store_open(url, &store, &error), LM_E_IO);
+	assert_null(strstr(error.text, "does not exist"));
+}
+
+static void a_folder_that_cannot_be_written_is_named(void **state)
+{
+	static const uid_t nobody = 65534;
+	struct rig *rig = *state;
+	bool root = geteuid() == 0;
+	char url[300];
+	struct lm_store *store;
+
+	snprintf(url, sizeof(url), "sqlite:%s/closed", rig->folder);
+	assert_int_equal(mkdir(url + strlen("sqlite:"), 0500), 0);
+	strncat(url, "/x.db", sizeof(url) - strlen(url) - 1);
+	/* root may write everywhere. */
+	if (root)
+		assert_int_equal(seteuid(nobody), 0);
+	expect_blamed(url, LM_E_DENIED, "/closed must be writable", "denied");
+	if (root)
+		assert_int_equal(seteuid(0), 0);
+	*strrchr(url, '/') = '\0';
+	assert_int_equal(chmod(url + strlen("sqlite:"), 0700), 0);
+	strncat(url, "/x.db", sizeof(url) - strlen(url) - 1);
+	assert_err(lm_store_open(url, &store, NULL), 0);
+	lm_store_close(store);
+}
+
 #define T(f)                                                       \
 	{                                                          \
 #f, f, rig_setup, rig_teardown, (void *)"sqlite:@" \
@@ -524,6 +582,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(other_versions_are_told_apart),
 		T(a_file_that_is_no_database_is_refused),
+		T(a_folder_that_does_not_exist_is_named),
+		T(a_folder_that_cannot_be_written_is_named),
 		T(damage_costs_one_message),
 		T(damage_in_a_segment_is_found),
 		T(room_is_given_back),

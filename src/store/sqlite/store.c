@@ -12,10 +12,10 @@
 
 enum { CREW_THREADS = 4 };
 
-static int lock_failed(int fd, const char *path, struct lm_error *out_error)
+static int lock_failed(int fd, const char *name, const char *path, struct lm_error *out_error)
 {
 	char pid[24] = "";
-	int errnum = errno, err = lm_err_from_errno(errnum);
+	int errnum = errno;
 	ssize_t n;
 
 	if (fd >= 0 && errnum == EWOULDBLOCK) {
@@ -26,8 +26,7 @@ static int lock_failed(int fd, const char *path, struct lm_error *out_error)
 	}
 	if (fd >= 0)
 		close(fd);
-	return lm_fail_errno(out_error, err == LM_E_DENIED ? err : LM_E_IO, errnum, "%s.lock",
-	                     path);
+	return lm_db_file_fail(name, errnum, out_error);
 }
 
 int lm_sqlite_lock(const char *path, int *out_fd, struct lm_error *out_error)
@@ -38,7 +37,7 @@ int lm_sqlite_lock(const char *path, int *out_fd, struct lm_error *out_error)
 	snprintf(name, sizeof(name), "%s.lock", path);
 	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB))
-		return lock_failed(fd, path, out_error);
+		return lock_failed(fd, name, path, out_error);
 	len = snprintf(pid, sizeof(pid), "%ld", (long)getpid());
 	/* Only to tell others who has it: the lock itself holds without. */
 	if (ftruncate(fd, 0) == 0 && pwrite(fd, pid, (size_t)len, 0) < 0)
