@@ -126,6 +126,7 @@ static int store_handler_make(struct lm_config *c, const struct lm_config_base *
 	                .domains = (const char **)c->options.domain.items,
 	                .domain_count = c->options.domain.count,
 	                .catch_all = c->options.catch_all,
+	                .postmaster = c->options.postmaster,
 	                .add_trace = true,
 	                .log = base->log,
 	        },

@@ -3,6 +3,9 @@
 
 #include "wire/text.h"
 
+/* Domains that an address without one is tried in. */
+enum { DOMAINS_TRIED = 3 };
+
 /* A local part without its quotes and backslashes (RFC 5321 4.1.2). */
 struct local_part {
 	char text[LM_RESOLVE_NAME_MAX + 1];
@@ -88,6 +91,22 @@ static bool is_ours(const struct lm_resolve_rules *rules, struct lm_bytes domain
 	return false;
 }
 
+/* The names that may be meant by a local part at one of our domains, or without one. */
+static void add_ours(const struct lm_resolve_rules *rules, struct lm_bytes local,
+                     struct lm_bytes domain, struct lm_candidates *c)
+{
+	if (domain.len)
+		add(c, local, domain);
+	for (size_t i = 0; !domain.len && i < rules->domain_count && i < DOMAINS_TRIED; i++)
+		add(c, local, lm_str(rules->domains[i]));
+	/* Without domains of ours an address is a name as a whole. */
+	if (rules->domain_count || !domain.len)
+		add(c, local, lm_bytes(NULL, 0));
+	if (rules->postmaster && (rules->domain_count || !domain.len) &&
+	    lm_equal_nocase(local, lm_str("postmaster")))
+		add(c, lm_str(rules->postmaster), lm_bytes(NULL, 0));
+}
+
 void lm_resolve_address(const struct lm_resolve_rules *rules, struct lm_bytes address,
                         struct lm_candidates *out_candidates)
 {
@@ -106,19 +125,10 @@ void lm_resolve_address(const struct lm_resolve_rules *rules, struct lm_bytes ad
 	/* An "@" that was quoted must not be taken for the one before a domain. */
 	if (memchr(local.text, '@', local.len))
 		return;
-	if (!rules->domain_count) {
-		add(out_candidates, name, domain);
-		return;
-	}
-	if (domain.len && !is_ours(rules, domain)) {
+	if (rules->domain_count && domain.len && !is_ours(rules, domain))
 		out_candidates->foreign = true;
-		return;
-	}
-	if (domain.len)
-		add(out_candidates, name, domain);
-	for (size_t i = 0; !domain.len && i < rules->domain_count && i < LM_RESOLVE_NAMES - 1; i++)
-		add(out_candidates, name, lm_str(rules->domains[i]));
-	add(out_candidates, name, none);
+	else
+		add_ours(rules, name, domain, out_candidates);
 }
 
 void lm_resolve_login(const struct lm_resolve_rules *rules, struct lm_bytes name,

@@ -9,12 +9,13 @@
 
 #include "base/mem.h"
 
-enum { LM_RESOLVE_NAMES = 4, LM_RESOLVE_NAME_MAX = 255 };
+enum { LM_RESOLVE_NAMES = 5, LM_RESOLVE_NAME_MAX = 255 };
 
 struct lm_resolve_rules {
 	const char *const *domains; /**< ours; none: every account name is its own address */
 	size_t domain_count;
-	const char *catch_all; /**< gets everything; NULL none */
+	const char *catch_all;  /**< gets everything; NULL none */
+	const char *postmaster; /**< gets what nobody named postmaster gets; NULL none */
 };
 
 /** Account names to look for, in this order; the first that exists is meant. */
@@ -27,7 +28,8 @@ struct lm_candidates {
 /**
  * An address as RCPT gave it, without angle brackets; quoted local parts are unquoted. local@D of
  * our domain D means local@D, else local; without a domain it is tried in ours (that is how
- * postmaster comes, RFC 5321 4.5.1). What cannot be an account gives no candidates.
+ * postmaster comes, RFC 5321 4.5.1). For postmaster the account of the rules is the last. What
+ * cannot be an account gives no candidates.
  */
 void lm_resolve_address(const struct lm_resolve_rules *rules, struct lm_bytes address,
                         struct lm_candidates *out_candidates);

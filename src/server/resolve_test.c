@@ -119,6 +119,43 @@ static void catch_all_gets_everything(void **state)
 	check(&rules, rows, COUNT(rows));
 }
 
+static void postmaster_goes_to_its_account_last(void **state)
+{
+	static const struct row ours[] = {
+		{ "postmaster", "postmaster@example.org postmaster anna" },
+		{ "PostMaster@EXAMPLE.org", "PostMaster@EXAMPLE.org PostMaster anna" },
+		{ "\"postmaster\"@example.org", "postmaster@example.org postmaster anna" },
+		{ "postmaster@example.com", "!" },
+		{ "postmasters@example.org", "postmasters@example.org postmasters" },
+		{ "bob@example.org", "bob@example.org bob" },
+	};
+	static const struct row bare[] = {
+		{ "POSTMASTER", "POSTMASTER anna" },
+		{ "postmaster@example.org", "postmaster@example.org" },
+		{ "bob", "bob" },
+	};
+	static const struct row many[] = {
+		{ "postmaster", "postmaster@a.example postmaster@b.example postmaster@c.example "
+		                "postmaster anna" },
+		{ "postmaster@d.example", "postmaster@d.example postmaster anna" },
+	};
+	static const struct row caught[] = { { "postmaster", "dev" } };
+	static const char *const domains[] = { "a.example", "b.example", "c.example", "d.example" };
+	static const char *const domain[] = { "example.org" };
+	struct lm_resolve_rules rules = { .postmaster = "anna" };
+
+	(void)state;
+	check(&rules, bare, COUNT(bare));
+	rules.domains = domain;
+	rules.domain_count = 1;
+	check(&rules, ours, COUNT(ours));
+	rules.domains = domains;
+	rules.domain_count = 4;
+	check(&rules, many, COUNT(many));
+	rules.catch_all = "dev";
+	check(&rules, caught, COUNT(caught));
+}
+
 static void long_names_are_nobody(void **state)
 {
 	static const char *const domains[] = { "example.org" };
@@ -224,6 +261,7 @@ int main(void)
 		cmocka_unit_test(with_one_domain),
 		cmocka_unit_test(with_several_domains),
 		cmocka_unit_test(catch_all_gets_everything),
+		cmocka_unit_test(postmaster_goes_to_its_account_last),
 		cmocka_unit_test(long_names_are_nobody),
 		cmocka_unit_test(login_names),
 		cmocka_unit_test(cache_forgets_in_time),

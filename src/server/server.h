@@ -4,6 +4,7 @@
 #ifndef LM_SERVER_SERVER_H
 #define LM_SERVER_SERVER_H
 
+#include "server/resolve.h"
 #include "server/serving.h"
 
 struct lm_server {
@@ -28,6 +29,9 @@ LM_MUST int lm_server_options_ready(struct lm_server *server, struct lm_server_o
                                     bool *out_own_cert, struct lm_error *out_error);
 /** Make the certificate the server gives itself, where there is none yet. */
 LM_MUST int lm_server_own_cert(const struct lm_server_options *options, struct lm_error *out_error);
+/** Say so where mail for postmaster has nowhere to go (RFC 5321 4.5.1). */
+void lm_server_check_postmaster(const struct lm_server *server,
+                                const struct lm_server_options *options);
 /** Free all that lm_server_start opened; the workers have ended. */
 void lm_server_close(struct lm_server *server);
 

@@ -269,11 +269,13 @@ int lm_server_start(struct lm_server *s, struct lm_error *out_error)
 	if (err)
 		return err;
 	err = start(s, &options, own_cert, out_error);
-	lm_server_options_done(&options);
 	if (!err) {
 		log_listeners(s);
-		return 0;
+		lm_server_check_postmaster(s, &options);
 	}
+	lm_server_options_done(&options);
+	if (!err)
+		return 0;
 	lm_server_drain(s, 0);
 	lm_server_wait(s);
 	lm_server_close(s);

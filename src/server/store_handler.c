@@ -21,6 +21,7 @@ static void handler_unref(struct lm_store_handler *h)
 	lm_free(h->accounts);
 	lm_free(h->hostname);
 	lm_free(h->catch_all);
+	lm_free(h->postmaster);
 	lm_verify_free(h->verify);
 	lm_free(h);
 }
@@ -70,7 +71,10 @@ static int fill(struct lm_store_handler *h, const struct lm_store_handler_params
 	h->hostname = lm_strdup_bytes(lm_str(params->hostname ? params->hostname : "localhost"));
 	if (params->catch_all)
 		h->rules.catch_all = h->catch_all = lm_strdup_bytes(lm_str(params->catch_all));
-	if (!h->hostname || (params->catch_all && !h->catch_all))
+	if (params->postmaster)
+		h->rules.postmaster = h->postmaster = lm_strdup_bytes(lm_str(params->postmaster));
+	if (!h->hostname || (params->catch_all && !h->catch_all) ||
+	    (params->postmaster && !h->postmaster))
 		return LM_E_NOMEM;
 	return lm_verify_new(VERIFY_ENTRIES, VERIFY_LIFE, &h->verify);
 }

@@ -21,8 +21,9 @@ struct lm_store_handler_params {
 	const char **domains; /**< mail for local@D goes to account local@D, or local; none: every
 	                         account name is its own address */
 	size_t domain_count;
-	const char *catch_all; /**< account that gets all mail, or NULL */
-	bool add_trace;        /**< add Return-Path and Received (RFC 5321 4.4) */
+	const char *catch_all;  /**< account that gets all mail, or NULL */
+	const char *postmaster; /**< … that gets mail for postmaster where none has that name */
+	bool add_trace;         /**< add Return-Path and Received (RFC 5321 4.4) */
 	int (*check_token)(void *ctx, const struct lm_auth *auth, char out_user[256]); /**< OAuth
 	                                     hook, on the pool; NULL: refused */
 	void *token_ctx;

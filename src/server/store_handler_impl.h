@@ -26,7 +26,7 @@ struct lm_store_handler {
 	struct lm_accounts **accounts;
 	size_t account_count;
 	struct lm_pool *pool;
-	char *hostname, *catch_all;
+	char *hostname, *catch_all, *postmaster;
 	char **domains;
 	struct lm_resolve_rules rules;
 	bool add_trace;

@@ -179,6 +179,22 @@ def test_accounts_made_while_it_runs_can_log_in(folder):
         assert s.end() == 0
 
 
+def test_the_log_says_where_mail_for_postmaster_has_nowhere_to_go(folder):
+    anna = ("--user", "anna:secret", "--store", "memory:")
+    for options, wanted in (((), 1), (("--domain", "a.example"), 1),
+                            (("--postmaster", "anna"), 0), (("--catch-all", "anna"), 0),
+                            (("--user", "PostMaster:secret"), 0),
+                            (("--domain", "a.example", "--user", "postmaster@a.example:x"), 0)):
+        (folder / "server.log").unlink(missing_ok=True)
+        with Server(folder, *anna, *options) as s:
+            assert s.log().count("info config.no_postmaster option=postmaster") == wanted, s.log()
+            assert s.end() == 0
+    (folder / "server.log").unlink()
+    with Server(folder, *anna, listeners=("pop3",)) as s:
+        assert "config.no_postmaster" not in s.log()
+        assert s.end() == 0
+
+
 def test_the_first_start_makes_directory_and_certificate(folder):
     with Server(folder, listeners=("pop3s",)) as s:
         data = folder / "data/lettermill"

@@ -110,6 +110,31 @@ def catch_all(t):
 
 
 @test
+def postmaster(t):
+    """--postmaster: mail for postmaster, in any case, plain or at our domain, is in that maildrop; an
+    account of the name comes first; other names and other domains are refused as ever."""
+    s = t.server("--domain", "example.org", "--postmaster", "u1", users={"u1": "secret"})
+    for address in ("Postmaster", "POSTMASTER@example.org"):
+        assert send(s, messages.HEAD, address).startswith("250")
+    with Smtp(s, "smtp") as c:
+        c.ehlo()
+        c.cmd("MAIL FROM:<>", "250")
+        c.cmd("RCPT TO:<postmaster@example.com>", "550 5.7.1")
+        c.cmd("RCPT TO:<postmasters@example.org>", "550 5.1.1")
+    assert len(fetch_all(s)) == 2
+    own = t.server("--domain", "example.org", "--postmaster", "u1", name="own",
+                   users={"u1": "secret", "postmaster": "other"})
+    assert send(own, messages.HEAD, "postmaster@example.org").startswith("250")
+    assert len(fetch_all(own, "postmaster", "other")) == 1
+    assert fetch_all(own) == []
+    none = t.server("--domain", "example.org", name="none", users={"u1": "secret"})
+    with Smtp(none, "smtp") as c:
+        c.ehlo()
+        c.cmd("MAIL FROM:<>", "250")
+        c.cmd("RCPT TO:<postmaster>", "550 5.1.1")
+
+
+@test
 def max_errors(t):
     """--max-errors 3: the third bad command is the last; good ones in between do not count."""
     s = t.server("--max-errors", "3")
