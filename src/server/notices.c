@@ -15,6 +15,19 @@ static bool is_account(const struct lm_server *s, const char *name)
 	return false;
 }
 
+static void expect_account(const struct lm_server *s, const char *option, const char *name)
+{
+	if (name && !is_account(s, name))
+		lm_log(s->shared.log, LM_LOG_WARN, "config.no_account",
+		       LM_LOG_TEXT("option", lm_str(option)), LM_LOG_TEXT("name", lm_str(name)));
+}
+
+void lm_server_check_names(const struct lm_server *s, const struct lm_server_options *o)
+{
+	expect_account(s, "catch-all", o->catch_all);
+	expect_account(s, "postmaster", o->postmaster);
+}
+
 static bool takes_mail(const struct lm_server_options *o)
 {
 	return o->smtp.on || o->smtps.on || o->submission.on || o->lmtp.on;

@@ -140,6 +140,7 @@ static int reload(struct lm_server *s, const struct lm_server_options *wanted, b
 	s->config = config;
 	lm_log(s->shared.log, LM_LOG_INFO, "server.reload",
 	       LM_LOG_TEXT("hostname", lm_str(wanted->hostname)));
+	lm_server_check_names(s, wanted);
 	return 0;
 }
 

@@ -29,6 +29,9 @@ LM_MUST int lm_server_options_ready(struct lm_server *server, struct lm_server_o
                                     bool *out_own_cert, struct lm_error *out_error);
 /** Make the certificate the server gives itself, where there is none yet. */
 LM_MUST int lm_server_own_cert(const struct lm_server_options *options, struct lm_error *out_error);
+/** Warn of options that name an account which is not there (yet). Asks the accounts, so it may
+ * block. */
+void lm_server_check_names(const struct lm_server *server, const struct lm_server_options *options);
 /** Say so where mail for postmaster has nowhere to go (RFC 5321 4.5.1). */
 void lm_server_check_postmaster(const struct lm_server *server,
                                 const struct lm_server_options *options);

@@ -271,6 +271,7 @@ int lm_server_start(struct lm_server *s, struct lm_error *out_error)
 	err = start(s, &options, own_cert, out_error);
 	if (!err) {
 		log_listeners(s);
+		lm_server_check_names(s, &options);
 		lm_server_check_postmaster(s, &options);
 	}
 	lm_server_options_done(&options);

@@ -195,6 +195,34 @@ def test_the_log_says_where_mail_for_postmaster_has_nowhere_to_go(folder):
         assert s.end() == 0
 
 
+def test_options_that_name_no_account_are_a_warning(folder):
+    store = ("--store", f"sqlite:{folder}/mail.db")
+    warning = "warn config.no_account option={} name={}"
+    conf = folder / "lm.conf"
+    conf.write_text("catch-all = nobody\npostmaster = carla\n")
+    with Server(folder, *store, "--config", conf) as s:
+        for option, name in (("catch-all", "nobody"), ("postmaster", "carla")):
+            assert s.log().count(warning.format(option, name)) == 1, s.log()
+        expect(run(folder, "user", "add", "Carla", *store, stdin="tropicalfish\n"), 0)
+        conf.write_text("postmaster = carla\n")
+        s.send(signal.SIGHUP)
+        s.await_log("server.reload")
+        with s.connect("smtp") as c:
+            c.readline()
+            for line in ("HELO client", "MAIL FROM:<>", "RCPT TO:<postmaster>"):
+                reply = ask(c, line)
+            assert reply.startswith("250"), reply
+        conf.write_text("catch-all = later\n")
+        s.send(signal.SIGHUP)
+        s.await_log(warning.format("catch-all", "later"))
+        assert s.log().count("config.no_account") == 3, s.log()
+        assert s.end() == 0
+    (folder / "server.log").unlink()
+    with Server(folder, *store, "--catch-all", "CARLA", "--postmaster", "carla") as s:
+        assert "config.no_account" not in s.log()
+        assert s.end() == 0
+
+
 def test_the_first_start_makes_directory_and_certificate(folder):
     with Server(folder, listeners=("pop3s",)) as s:
         data = folder / "data/lettermill"
