@@ -152,7 +152,8 @@ static inline void lm_session_eof(struct lm_session *s, lm_time_ms now)
 	s->ops->eof(s, now);
 }
 
-/** End as soon as no transaction is open: 421, or -ERR [SYS/TEMP]. */
+/** End as soon as no transaction is open: 421, or -ERR [SYS/TEMP]. Called again: no more patience,
+ * SMTP says 421 inside a transaction or a login, too. */
 static inline void lm_session_drain(struct lm_session *s, lm_time_ms now)
 {
 	s->ops->drain(s, now);

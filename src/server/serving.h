@@ -99,7 +99,7 @@ struct lm_worker {
 	struct lm_decision *spare;
 	unsigned spare_count;
 	uint64_t next_id;
-	bool draining;
+	bool draining, warned; /**< … and has told those that would not end */
 	struct lm_timer drain_timer;
 	unsigned stirred, stirred_seen; /**< since the heap was trimmed; … when that was last due */
 	struct lm_timer trim_timer;

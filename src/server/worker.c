@@ -10,6 +10,9 @@
 /* How long nothing is stirred before the heap is trimmed, and what is not worth it. */
 enum { TRIM_MS = 200, TRIM_MIN = 16 };
 
+/* Between the last word of a drain that ran out of time and the cut. */
+enum { LAST_WORD_MS = 200 };
+
 struct lm_doorway {
 	struct lm_worker *worker;
 	enum lm_service service;
@@ -190,10 +193,24 @@ static int doors_open(struct lm_worker *w, struct lm_error *out_error)
 	return 0;
 }
 
+static void drain_links(struct lm_worker *w)
+{
+	for (uint32_t i = 0; i < w->seat_count; i++)
+		if (w->seats[i].conn)
+			lm_link_drain(w->seats[i].conn->link);
+}
+
 static void abort_all(struct lm_timer *timer)
 {
 	struct lm_worker *w = lm_container(timer, struct lm_worker, drain_timer);
 
+	/* Those that still run get a last word, and whoever does not read is not waited for. */
+	if (!w->warned) {
+		w->warned = true;
+		drain_links(w);
+		lm_timer_arm(w->loop, timer, lm_loop_now(w->loop) + LAST_WORD_MS);
+		return;
+	}
 	for (uint32_t i = 0; i < w->seat_count; i++)
 		if (w->seats[i].conn)
 			lm_link_abort(w->seats[i].conn->link);
@@ -207,9 +224,7 @@ static void drain(struct lm_worker *w, lm_time_ms timeout)
 		w->draining = true;
 		doors_close(w);
 		lm_proxy_close_all(w);
-		for (uint32_t i = 0; i < w->seat_count; i++)
-			if (w->seats[i].conn)
-				lm_link_drain(w->seats[i].conn->link);
+		drain_links(w);
 	}
 	/* A second, more impatient drain shortens the first. */
 	if (!w->drain_timer.armed || at < w->drain_timer.at)

@@ -559,9 +559,16 @@ static void op_eof(struct lm_session *session, lm_time_ms now)
 static void op_drain(struct lm_session *session, lm_time_ms now)
 {
 	struct lm_smtp *s = of(session);
+	bool patient = !s->draining;
 
 	s->now = now;
 	s->draining = true;
+	/* RFC 5321 3.8: no transaction is cut without a word. An answer under way has its own. */
+	if (!patient && !s->fatal && !s->decision && s->state > LM_SMTP_CONNECTING &&
+	    s->state < LM_SMTP_TLS) {
+		lm_smtp_say(s, LM_SMTP_R_DRAIN);
+		lm_smtp_close(s);
+	}
 	settle(s);
 }
 

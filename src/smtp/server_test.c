@@ -367,6 +367,51 @@ static void draining_waits_for_a_decision(void **state)
 	peer_done(&p);
 }
 
+/* What was said does not end by being drained once; twice it does, with one last reply. */
+static void expect_drained_at_last(const char *say)
+{
+	struct peer p;
+
+	peer_init(&p, LM_SMTP);
+	peer_open(&p);
+	peer_say(&p, say);
+	lm_buf_clear(&p.said);
+	lm_session_drain(p.session, p.now);
+	peer_pump(&p);
+	assert_heard(&p, "");
+	assert_int_equal(lm_session_wants(p.session) & LM_WANT_CLOSE, 0);
+	lm_session_drain(p.session, p.now);
+	lm_session_drain(p.session, p.now);
+	peer_pump(&p);
+	assert_heard(&p, "421 4.3.2 Shutting down\r\n");
+	assert_int_equal(lm_session_wants(p.session), LM_WANT_CLOSE);
+	peer_done(&p);
+}
+
+static void draining_twice_ends_a_transaction(void **state)
+{
+	(void)state;
+	expect_drained_at_last("HELO x\r\nMAIL FROM:<a@b>\r\n");
+	expect_drained_at_last("HELO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
+	expect_drained_at_last(
+	        "HELO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: half\r\n");
+}
+
+static void draining_twice_waits_for_a_decision(void **state)
+{
+	struct peer p;
+
+	(void)state;
+	peer_init(&p, LM_SMTP);
+	p.hold = LM_EVENT_RCPT;
+	peer_open(&p);
+	peer_say(&p, "HELO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
+	lm_session_drain(p.session, p.now);
+	lm_session_drain(p.session, p.now);
+	assert_int_equal(lm_session_wants(p.session), LM_WANT_ANSWER);
+	peer_done(&p);
+}
+
 static void nothing_is_a_body_here(void **state)
 {
 	struct peer p;
@@ -477,6 +522,8 @@ int main(void)
 		cmocka_unit_test(implicit_tls),
 		cmocka_unit_test(slow_command),
 		cmocka_unit_test(draining_waits_for_a_decision),
+		cmocka_unit_test(draining_twice_ends_a_transaction),
+		cmocka_unit_test(draining_twice_waits_for_a_decision),
 		cmocka_unit_test(nothing_is_a_body_here),
 		cmocka_unit_test(every_allocation_may_fail),
 	};

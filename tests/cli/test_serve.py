@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import stat
+import time
 
 from harness import PATIENCE, Server, ask, expect, main, run
 
@@ -76,16 +77,45 @@ def test_a_second_signal_cuts_transactions_off(folder):
         s.await_log("server.drain")
         s.send(signal.SIGTERM)
         assert s.process.wait(PATIENCE) == 75
-        try:
-            assert not c.readline().startswith(b"250")
-        except ConnectionResetError:
-            pass
+        assert c.readline().startswith(b"421 4.3.2 ")
 
 
 def test_the_drain_timeout_is_kept(folder):
     with Server(folder, "--user", "anna:secret", "--drain-timeout", "200ms") as s, \
             open_transaction(s):
         assert s.end() == 0, s.log()
+
+
+def test_a_drain_that_runs_out_of_time_says_so(folder):
+    with Server(folder, "--user", "anna:secret", "--drain-timeout", "200ms") as s, \
+            open_transaction(s) as data, s.connect("smtp") as auth:
+        auth.readline()
+        auth.write(b"EHLO client\r\n")
+        while auth.readline()[3:4] == b"-":
+            pass
+        assert ask(auth, "AUTH PLAIN").startswith("334")
+        assert s.end() == 0, s.log()
+        for session in (data, auth):
+            assert session.readline().startswith(b"421 4.3.2 ")
+            assert session.readline() == b""
+
+
+def test_a_peer_that_does_not_read_delays_no_end(folder):
+    with Server(folder, "--user", "anna:secret", "--drain-timeout", "0", "--max-message-size",
+                "0") as s, open_transaction(s) as c, s.connect("smtp") as greedy:
+        greedy.readline()
+        sock = socket.socket(fileno=os.dup(greedy.fileno()))
+        sock.setblocking(False)
+        try:
+            while True:
+                sock.send(b"HELP\r\n" * 1000)
+        except BlockingIOError:
+            pass
+        sock.close()
+        began = time.monotonic()
+        assert s.end() == 0, s.log()
+        assert time.monotonic() - began < PATIENCE / 2
+        assert c.readline().startswith(b"421 ")
 
 
 def greeting(server):
