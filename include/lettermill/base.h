@@ -49,7 +49,9 @@ static inline struct lm_bytes lm_str(const char *s)
 
 static inline bool lm_bytes_equal(struct lm_bytes a, struct lm_bytes b)
 {
-	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+	if (a.len != b.len)
+		return false;
+	return a.len == 0 || (a.data && b.data && memcmp(a.data, b.data, a.len) == 0);
 }
 
 /** The octets from `from` to the end; none where `from` lies beyond it. */

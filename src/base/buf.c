@@ -71,6 +71,7 @@ int lm_buf_add(struct lm_buf *b, struct lm_bytes more)
 	err = lm_buf_room(b, more.len, &room);
 	if (err)
 		return err;
+	LM_ASSERT(room);
 	memcpy(room, more.data, more.len);
 	b->len += more.len;
 	return 0;

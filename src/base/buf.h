@@ -32,7 +32,7 @@ static inline size_t lm_buf_len(const struct lm_buf *b)
 
 static inline struct lm_bytes lm_buf_bytes(const struct lm_buf *b)
 {
-	return lm_bytes(b->data ? b->data + b->head : NULL, b->len - b->head);
+	return b->data ? lm_bytes(b->data + b->head, b->len - b->head) : lm_bytes(NULL, 0);
 }
 
 static inline void lm_buf_clear(struct lm_buf *b)
