@@ -45,8 +45,9 @@ static struct lm_line strip(struct lm_bytes whole)
 {
 	struct lm_line line = { whole, 0 };
 
-	line.text.len--;
-	if (line.text.len && line.text.data[line.text.len - 1] == '\r')
+	if (whole.len > 1 && whole.data[whole.len - 2] == '\r')
+		line.text.len -= 2;
+	else if (whole.len)
 		line.text.len--;
 	line.flags = scan(line.text);
 	return line;
