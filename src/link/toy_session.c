@@ -56,7 +56,9 @@ static void ask(struct toy *t, enum lm_event_type type, struct lm_bytes argument
 
 static bool is_word(struct lm_bytes line, const char *word)
 {
-	return line.len >= strlen(word) && memcmp(line.data, word, strlen(word)) == 0;
+	size_t len = strlen(word);
+
+	return line.len >= len && lm_bytes_equal(lm_bytes(line.data, len), lm_str(word));
 }
 
 static void obey(struct toy *t, struct lm_bytes line)

@@ -94,7 +94,7 @@ static int bind_any(const struct lm_address *address, bool share)
 
 static uint16_t port_of(int fd)
 {
-	union any_address name;
+	union any_address name = { 0 };
 	socklen_t len = sizeof(name);
 
 	if (getsockname(fd, &name.any, &len))

@@ -74,7 +74,8 @@ static void tell(struct lm_task *task)
 static int pair_read(struct lm_transport *t, uint8_t *buf, size_t cap, size_t *out_len)
 {
 	struct end *e = self(t);
-	size_t n = lm_buf_len(&e->in);
+	struct lm_bytes in = lm_buf_bytes(&e->in);
+	size_t n = in.len;
 
 	if (!n && e->reset)
 		return LM_E_IO;
@@ -82,7 +83,7 @@ static int pair_read(struct lm_transport *t, uint8_t *buf, size_t cap, size_t *o
 		return e->no_more ? LM_E_CLOSED : LM_E_AGAIN;
 	if (n > cap)
 		n = cap;
-	memcpy(buf, lm_buf_bytes(&e->in).data, n);
+	memcpy(buf, in.data, n);
 	lm_buf_drop(&e->in, n);
 	*out_len = n;
 	poke(other(e));

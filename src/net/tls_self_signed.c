@@ -114,7 +114,7 @@ static int create(const char *path, mode_t mode, FILE **out_file, struct lm_erro
 /* A file that could not be written whole is taken away again. */
 static int write_pem(const char *path, X509 *cert, EVP_PKEY *key, struct lm_error *out_error)
 {
-	FILE *file;
+	FILE *file = NULL;
 	int err = create(path, cert ? 0644 : 0600, &file, out_error), written;
 
 	if (err)

@@ -44,13 +44,14 @@ static void on_task(struct lm_task *task)
 static int unread_read(struct lm_transport *t, uint8_t *buf, size_t cap, size_t *out_len)
 {
 	struct unread *u = self(t);
-	size_t n = lm_buf_len(&u->octets);
+	struct lm_bytes octets = lm_buf_bytes(&u->octets);
+	size_t n = octets.len;
 
 	if (!n)
 		return u->below->ops->read(u->below, buf, cap, out_len);
 	if (n > cap)
 		n = cap;
-	memcpy(buf, lm_buf_bytes(&u->octets).data, n);
+	memcpy(buf, octets.data, n);
 	lm_buf_drop(&u->octets, n);
 	if (!lm_buf_len(&u->octets))
 		lm_buf_done(&u->octets);
