@@ -135,7 +135,7 @@ static size_t mailbox(struct lm_bytes t, enum lm_path_kind kind)
 	if (!local)
 		return 0;
 	/* More than RFC 5321 4.1.1.3 asks for (postmaster): an account's name is one, too. */
-	if (local == t.len || t.data[local] != '@')
+	if (local >= t.len || t.data[local] != '@')
 		return kind == LM_PATH_RECIPIENT ? local : 0;
 	d = domain(lm_bytes_from(t, local + 1));
 	return d ? local + 1 + d : 0;

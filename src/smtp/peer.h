@@ -118,9 +118,10 @@ static inline void peer_heard(struct peer *p, const char *want, const char *file
 /** How the last output begins: its code. */
 static int peer_code(const struct peer *p)
 {
-	const uint8_t *d = lm_buf_bytes(&p->said).data;
+	struct lm_bytes b = lm_buf_bytes(&p->said);
+	const uint8_t *d = b.data;
 
-	return lm_buf_len(&p->said) < 3 ? 0 : (d[0] - '0') * 100 + (d[1] - '0') * 10 + (d[2] - '0');
+	return b.len < 3 ? 0 : (d[0] - '0') * 100 + (d[1] - '0') * 10 + (d[2] - '0');
 }
 
 static inline struct lm_smtp *peer_inside(const struct peer *p)

@@ -361,7 +361,7 @@ static void fill_event(const struct lm_smtp *s, struct lm_event *out)
 		out->envelope = &s->txn->envelope;
 	if (out->type == LM_EVENT_AUTH || out->type == LM_EVENT_AUTH_DONE)
 		lm_smtp_auth_event(s, out);
-	if (out->type == LM_EVENT_MESSAGE) {
+	if (out->type == LM_EVENT_MESSAGE && s->txn) {
 		out->octets = s->txn->octets;
 		out->has_bare = s->txn->has_bare;
 	}
