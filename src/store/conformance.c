@@ -329,7 +329,7 @@ static void a_canceled_open_holds_no_lock(void **state)
 	struct rig *rig = *state;
 
 	for (int i = 0; i < 20; i++) {
-		struct rig_box box;
+		struct rig_box box = { 0 };
 		struct wait_op wait;
 
 		rig->store->ops->mailbox_open(rig->store, lm_str("a"), &wait_start(rig, &wait)->op);

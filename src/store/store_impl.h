@@ -73,7 +73,8 @@ void lm_uidl_write(uint32_t store_id, uint64_t message_id, char out[LM_UIDL_LEN]
  * message's last octets, at least 2 where it has as many. */
 static inline uint64_t lm_retr_octets(uint64_t size, struct lm_bytes tail)
 {
-	bool ends = tail.len >= 2 && memcmp(tail.data + tail.len - 2, "\r\n", 2) == 0;
+	const uint8_t *last = tail.data && tail.len >= 2 ? tail.data + tail.len - 2 : NULL;
+	bool ends = last && memcmp(last, "\r\n", 2) == 0;
 
 	return size == 0 || ends ? size : size + 2;
 }

@@ -273,10 +273,13 @@ int lm_wrap_open(const char *url, const struct lm_wrap_params *params, struct lm
                  struct lm_error *out_error)
 {
 	struct wrap *w = lm_alloc_zero(1, sizeof(*w));
-	int err = w ? 0 : lm_fail(out_error, LM_E_NOMEM, "out of memory");
+	int err;
 
-	if (!err)
-		err = lm_store_open(url, &w->inner, out_error);
+	if (!w) {
+		lm_free(params->ctx);
+		return lm_fail(out_error, LM_E_NOMEM, "out of memory");
+	}
+	err = lm_store_open(url, &w->inner, out_error);
 	if (err) {
 		lm_free(w);
 		lm_free(params->ctx);

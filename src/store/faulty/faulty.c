@@ -96,7 +96,7 @@ int lm_faulty_open(const char *rest, struct lm_store **out_store, struct lm_erro
 {
 	struct faults *f = lm_alloc_zero(1, sizeof(*f));
 	struct lm_wrap_params params = { .name = "faulty", .fault = fault, .ctx = f };
-	const char *url;
+	const char *url = NULL;
 	int err = f ? parse(rest, f, &url, out_error)
 	            : lm_fail(out_error, LM_E_NOMEM, "out of memory");
 
@@ -111,7 +111,7 @@ int lm_faulty_accounts(const char *rest, struct lm_accounts **out_accounts,
                        struct lm_error *out_error)
 {
 	struct faults f = { 0 };
-	const char *url;
+	const char *url = NULL;
 	int err = parse(rest, &f, &url, out_error);
 
 	return err ? err : lm_accounts_open(url, out_accounts, out_error);
@@ -121,7 +121,7 @@ int lm_faulty_check(const char *rest, void (*report)(void *ctx, const char *prob
                     struct lm_error *out_error)
 {
 	struct faults f = { 0 };
-	const char *url;
+	const char *url = NULL;
 	int err = parse(rest, &f, &url, out_error);
 
 	return err ? err : lm_store_check(url, report, ctx, out_error);

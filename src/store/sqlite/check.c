@@ -98,7 +98,7 @@ static void check_message(struct check *c, sqlite3_stmt *row)
 			continue;
 		problem(c, "damaged: message %lld at octet %llu",
 		        (long long)sqlite3_column_int64(row, 0),
-		        (unsigned long long)(chunk * LM_DB_CHUNK));
+		        (unsigned long long)chunk * LM_DB_CHUNK);
 		return;
 	} while (++chunk * LM_DB_CHUNK < size);
 }

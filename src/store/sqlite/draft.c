@@ -128,15 +128,17 @@ static int write_chunk(struct draft *draft, struct lm_bytes chunk)
 /* What was held in memory goes out first, in whole chunks. */
 static int write_held(struct draft *draft)
 {
-	while (lm_buf_len(&draft->text) >= LM_DB_CHUNK) {
-		int err = write_chunk(draft,
-		                      lm_bytes(lm_buf_bytes(&draft->text).data, LM_DB_CHUNK));
+	for (;;) {
+		struct lm_bytes held = lm_buf_bytes(&draft->text);
+		int err;
 
+		if (held.len < LM_DB_CHUNK)
+			return 0;
+		err = write_chunk(draft, lm_bytes(held.data, LM_DB_CHUNK));
 		if (err)
 			return err;
 		lm_buf_drop(&draft->text, LM_DB_CHUNK);
 	}
-	return 0;
 }
 
 static int stream(struct draft *draft, struct lm_bytes octets)

@@ -32,6 +32,7 @@ static int lock_failed(int fd, const char *name, const char *path, struct lm_err
 int lm_sqlite_lock(const char *path, int *out_fd, struct lm_error *out_error)
 {
 	char name[LM_DB_PATH_MAX + 16], pid[24];
+	bool told;
 	int fd, len;
 
 	snprintf(name, sizeof(name), "%s.lock", path);
@@ -40,8 +41,8 @@ int lm_sqlite_lock(const char *path, int *out_fd, struct lm_error *out_error)
 		return lock_failed(fd, name, path, out_error);
 	len = snprintf(pid, sizeof(pid), "%ld", (long)getpid());
 	/* Only to tell others who has it: the lock itself holds without. */
-	if (ftruncate(fd, 0) == 0 && pwrite(fd, pid, (size_t)len, 0) < 0)
-		len = 0;
+	told = ftruncate(fd, 0) == 0 && pwrite(fd, pid, (size_t)len, 0) == len;
+	(void)told;
 	*out_fd = fd;
 	return 0;
 }

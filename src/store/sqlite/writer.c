@@ -23,8 +23,8 @@ struct lm_drop_slot {
 static const char *const sqls[LM_W_COUNT] = {
 	[LM_W_FIND_DROP] = "SELECT id FROM maildrop WHERE name = ?",
 	[LM_W_ADD_DROP] = "INSERT INTO maildrop (name) VALUES (?)",
-	[LM_W_ADD_MESSAGE] = "INSERT INTO message (id, arrived, size, refs, segment, place, sums,"
-	                     " sender, envelope, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[LM_W_ADD_MESSAGE] = ("INSERT INTO message (id, arrived, size, refs, segment, place, sums,"
+	                      " sender, envelope, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
 	[LM_W_ADD_ENTRY] = "INSERT INTO entry (maildrop, message, octets) VALUES (?, ?, ?)",
 	[LM_W_HAS_ENTRY] = "SELECT 1 FROM entry WHERE maildrop = ? AND message = ?",
 	[LM_W_DEL_ENTRY] = "DELETE FROM entry WHERE maildrop = ? AND message = ?",
