@@ -162,7 +162,7 @@ static int take_word(struct reader *r, bool *options_over)
 int lm_cli_args_parse(const struct lm_option *options, size_t count, int argc, char **argv,
                       struct lm_cli_args *out_args, struct lm_error *out_error)
 {
-	struct reader r = { options, count, argc, 1, argv, out_args, out_error };
+	struct reader r;
 	bool options_over = false;
 	int err = 0;
 
@@ -170,6 +170,7 @@ int lm_cli_args_parse(const struct lm_option *options, size_t count, int argc, c
 	out_args->operands = lm_alloc_zero((size_t)argc + 1, sizeof(char *));
 	if (!out_args->operands)
 		return lm_fail(out_error, LM_E_NOMEM, "out of memory");
+	r = (struct reader){ options, count, argc, 1, argv, out_args, out_error };
 	while (err == 0 && r.next < argc)
 		err = take_word(&r, &options_over);
 	return err;

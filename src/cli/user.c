@@ -164,7 +164,8 @@ static const char *strange_flag(const struct action *action, const struct lm_cli
 	for (size_t i = 0; i < args->settings.count; i++) {
 		const struct lm_option *o = args->settings.items[i].option;
 
-		if (o->kind == LM_OPTION_FLAG && (!action->flag || strcmp(o->name, action->flag)))
+		if (o->kind == LM_OPTION_FLAG &&
+		    (!action->flag || strcmp(o->name, action->flag) != 0))
 			return o->name;
 	}
 	return NULL;

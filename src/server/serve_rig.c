@@ -25,6 +25,7 @@ void lm_rig_new(struct lm_rig *rig, const char *const *options)
 {
 	static const char *const own[] = { "smtp", "smtps", "submission", "pop3", "pop3s" };
 
+	*rig = (struct lm_rig){ .server = NULL };
 	snprintf(rig->folder, sizeof(rig->folder), "/tmp/lettermill-test-XXXXXX");
 	assert_non_null(mkdtemp(rig->folder));
 	assert_err(lm_server_new(&rig->server), 0);

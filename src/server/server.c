@@ -147,7 +147,7 @@ static int reload(struct lm_server *s, const struct lm_server_options *wanted, b
 int lm_server_reload(struct lm_server *s, struct lm_error *out_error)
 {
 	struct lm_server_options wanted;
-	bool own_cert;
+	bool own_cert = false;
 	int err;
 
 	if (!s->workers)

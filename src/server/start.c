@@ -45,7 +45,7 @@ int lm_server_own_cert(const struct lm_server_options *o, struct lm_error *out_e
 static int trial_account_add(struct lm_accounts *accounts, const char *text)
 {
 	struct lm_bytes all = lm_str(text);
-	const uint8_t *colon = memchr(all.data, ':', all.len);
+	const uint8_t *colon = all.len ? memchr(all.data, ':', all.len) : NULL;
 	size_t at = colon ? (size_t)(colon - all.data) : all.len;
 
 	return colon ? lm_accounts_static_add(accounts, lm_bytes(all.data, at),

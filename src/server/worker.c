@@ -79,15 +79,14 @@ static int setup_new(struct lm_worker *w, struct lm_config *config, struct lm_se
 {
 	const struct lm_handler_ops *ops = lm_store_handler_ops();
 	struct lm_setup *setup = lm_alloc_zero(1, sizeof(*setup));
-	int err = setup ? 0 : lm_fail(out_error, LM_E_NOMEM, "out of memory");
+	int err = 0;
 
-	if (!err) {
-		setup->refs = 1;
-		setup->store_context = config->store_handler;
-		if (ops->worker_start)
-			err = ops->worker_start(config->store_handler, w, &setup->store_context,
-			                        out_error);
-	}
+	if (!setup)
+		return lm_fail(out_error, LM_E_NOMEM, "out of memory");
+	setup->refs = 1;
+	setup->store_context = config->store_handler;
+	if (ops->worker_start)
+		err = ops->worker_start(config->store_handler, w, &setup->store_context, out_error);
 	if (err) {
 		lm_free(setup);
 		return err;
@@ -234,7 +233,7 @@ static void drain(struct lm_worker *w, lm_time_ms timeout)
 
 static void reconfigure(struct lm_worker *w, struct lm_config *config)
 {
-	struct lm_setup *setup;
+	struct lm_setup *setup = NULL;
 	struct lm_error error = { 0 };
 
 	if (setup_new(w, config, &setup, &error) == 0) {
