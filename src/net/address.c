@@ -90,7 +90,7 @@ int lm_address_parse(const char *text, struct lm_address *out_address, struct lm
 void lm_address_format(const struct lm_address *address, char *out)
 {
 	if (address->is_unix)
-		snprintf(out, 128, "%s", address->text);
+		snprintf(out, 128, "%s%s", address->text[0] == '/' ? "" : "unix:", address->text);
 	else
 		snprintf(out, 128, strchr(address->text, ':') ? "[%s]:%u" : "%s:%u", address->text,
 		         address->port);

@@ -16,7 +16,8 @@ struct lm_address {
  * Numbers only, no names. LM_E_CONFIG. */
 LM_MUST int lm_address_parse(const char *text, struct lm_address *out_address,
                              struct lm_error *out_error);
-/** "127.0.0.1:25", "[::1]:25", "/path". `out` has room for 128. */
+/** "127.0.0.1:25", "[::1]:25", "/path", "unix:path": what lm_address_parse reads. `out` has room
+ * for 128. */
 void lm_address_format(const struct lm_address *address, char *out);
 
 /**

@@ -26,7 +26,7 @@ static void addresses_parse(void **state)
 		{ "*:2525", "*:2525" },
 		{ "/run/x.sock", "/run/x.sock" },
 		{ "unix:/run/x.sock", "/run/x.sock" },
-		{ "unix:x", "x" },
+		{ "unix:x", "unix:x" },
 		{ "", NULL },
 		{ ":", NULL },
 		{ ":25", NULL },
