@@ -141,7 +141,8 @@ def reset(sock):
 def reset_at_every_command(t):
     """RST after each command of six dialogues, 100 times: nothing stored or deleted, no lock and
     no descriptor left (acceptance 21)."""
-    s = t.server("--max-connections-per-address", "0", "--auth-delay", "0s")
+    s = t.server("--max-connections-per-address", "0", "--auth-delay", "0s", "--early-talkers",
+                 "yes")
     deliver(s, messages.HEAD + b"x\r\n" * 100_000)
     before = tools.descriptors(s.pid)
     rounds = 100 if not t.sanitizer else 10
@@ -195,7 +196,9 @@ def login(t, s):
 def slowloris(t):
     """Silence in every state ends with --idle-timeout, a last word where one is due; nothing is
     stored and the maildrop is free."""
-    s = t.server("--idle-timeout", "1s", "--command-timeout", "1s", "--auth-delay", "0s")
+    # The dialogues do not wait for the greeting.
+    s = t.server("--idle-timeout", "1s", "--command-timeout", "1s", "--auth-delay", "0s",
+                 "--early-talkers", "yes")
     deliver(s, messages.HEAD)
     waiting = []
     for name, dialogue in DIALOGUES.items():
