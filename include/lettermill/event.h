@@ -1,10 +1,12 @@
 /** @file
- * What happens in a session, as one typed value: the only thing a handler ever sees.
+ * What happens in a session, as one typed value: the only thing a handler ever sees. Servers and
+ * clients share it; the types from OUTCOME on are the clients' alone.
  */
 #ifndef LETTERMILL_EVENT_H
 #define LETTERMILL_EVENT_H
 
 #include "reply.h"
+#include "request.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -59,9 +61,23 @@ enum lm_event_type {
 	LM_EVENT_COMMAND,    /**< decision: a verb the tables do not know; `argument` is the whole
 	                        line.    With the table's default it is an error */
 	LM_EVENT_DISCONNECT, /**< notice: the last event of every session, whatever ended it */
+	LM_EVENT_OUTCOME,    /**< notice, client: a request is over, see `outcome` */
+	LM_EVENT_ITEM,  /**< notice, client: a line of LIST, UIDL (`message`, `argument` the UIDL),
+	                   CAPA  or LANG (`argument` the line) */
+	LM_EVENT_TRACE, /**< notice, client, where asked for: `argument` is a line of the dialogue
+	                   as it is to be shown, secrets masked, message octets summed up; `verb`
+	                   "C" or "S" */
 	LM_EVENT_COUNT
 };
 
+/**
+ * In a client session the decisions are: LM_EVENT_BODY (`argument`: the next octets of the message
+ * being fetched, un-stuffed, `message.number` its number; answer when they were taken; a no lets
+ * the rest pass by and fails the request with the answer's result), LM_EVENT_DATA (the server waits
+ * for the message: answer with reply.source, whose octets go out through lm_session_body as they
+ * are, line ends included; a no ends the transaction) and LM_EVENT_AUTH (kind LM_AUTH_TOKEN: give
+ * reply.secret.plain). An answer NULL to BODY is a yes, to the others a no.
+ */
 /** The bit of an event type in a set of them. */
 #define LM_EVENT_BIT(type) (UINT64_C(1) << (type))
 
@@ -166,6 +182,7 @@ struct lm_event {
 	const struct lm_envelope *envelope; /**< SMTP, while a transaction is open; else NULL */
 	uint64_t octets;                    /**< MESSAGE: size as received, un-stuffed */
 	bool has_bare; /**< MESSAGE: a bare CR or LF is among the octets (kept by option) */
+	const struct lm_outcome *outcome; /**< OUTCOME; else NULL */
 };
 
 /** "RCPT" for LM_EVENT_RCPT. Threads: any. */

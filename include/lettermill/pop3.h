@@ -1,5 +1,6 @@
 /** @file
- * The POP3 server session as a value (see session.h): RFC 1939, 2449, 2595, 3206, 5034, 6856, 8314.
+ * POP3 sessions as values (see session.h), server and client: RFC 1939, 2449, 2595, 3206, 5034,
+ * 6856, 8314.
  */
 #ifndef LETTERMILL_POP3_H
 #define LETTERMILL_POP3_H
@@ -54,6 +55,40 @@ struct lm_pop3_server_peer {
 LM_API LM_MUST int lm_pop3_server_new(const struct lm_pop3_server_params *params,
                                       const struct lm_pop3_server_peer *peer, lm_time_ms now,
                                       struct lm_session **out_session);
+
+/** Settings shared by client sessions; borrowed as long as any of them lives. */
+struct lm_pop3_client_session_params {
+	uint32_t size;        /**< sizeof(struct lm_pop3_client_session_params) */
+	const char *host;     /**< the server's name: SASL and errors need it */
+	enum lm_tls_mode tls; /**< OPPORTUNISTIC and STARTTLS: STLS; IMPLICIT: the owner calls
+	                         lm_session_tls_up before the first octet */
+	bool plain_login;     /**< passwords and tokens may go out readable where there is no TLS */
+	lm_time_ms timeout;   /**< of every wait for the server; a stream of single octets does not
+	                         prolong it for ever; 60 s */
+	unsigned pipeline; /**< most commands under way where the server has PIPELINING; 32. 1: none
+	                    */
+	size_t max_line;   /**< octets of a reply line, and of a line in a listing; 8192 */
+	uint64_t max_message; /**< octets of a message; 1 GiB. 0: no limit */
+	uint64_t max_items;   /**< lines of a listing; 10,000,000 */
+	bool trace;           /**< emit LM_EVENT_TRACE */
+};
+LM_API void lm_pop3_client_session_params_init(struct lm_pop3_client_session_params *params);
+
+/** Make a client session; free with lm_session_free. It waits for the greeting.
+ * `info->peer_address` and the like stay empty. Errors: LM_E_NOMEM, LM_E_SYNTAX (a host with CR, LF
+ * or NUL). */
+LM_API LM_MUST int lm_pop3_client_session_new(const struct lm_pop3_client_session_params *params,
+                                              lm_time_ms now, struct lm_session **out_session);
+
+/** Whether the server announced a capability ("UIDL", "PIPELINING"); what it says behind the word
+ * goes to *out_rest (may be NULL), alive until the next call on the session. Knows only what was
+ * said under the present security (RFC 2595 4). */
+LM_API bool lm_pop3_client_session_has(const struct lm_session *session, const char *capability,
+                                       struct lm_bytes *out_rest);
+/** Text of the greeting behind +OK, and the APOP stamp with its brackets; empty where none, or
+ * where it is no valid msg-id (CVE-2007-1558). */
+LM_API struct lm_bytes lm_pop3_client_session_greeting(const struct lm_session *session);
+LM_API struct lm_bytes lm_pop3_client_session_stamp(const struct lm_session *session);
 
 #ifdef __cplusplus
 }

@@ -54,6 +54,7 @@ struct lm_session_ops {
 	void (*drain)(struct lm_session *, lm_time_ms now);
 	const struct lm_session_info *(*info)(const struct lm_session *);
 	void (*free)(struct lm_session *);
+	int (*request)(struct lm_session *, const struct lm_request *request, lm_time_ms now);
 };
 
 /** The head of every session; only `ops` is to be read from outside. */
@@ -162,6 +163,19 @@ static inline void lm_session_drain(struct lm_session *s, lm_time_ms now)
 static inline const struct lm_session_info *lm_session_info(const struct lm_session *s)
 {
 	return s->ops->info(s);
+}
+
+/**
+ * Push a request to a client session (request.h). It waits for those before it; the session sends
+ * several at once where the server allows (RFC 2449 6.6, RFC 2920). Errors: LM_E_SYNTAX (CR, LF,
+ * NUL or a wrong form: nothing was taken, nothing is sent), LM_E_LIMIT (too many wait already),
+ * LM_E_UNSUPPORTED (a server session, or a type of the other protocol), LM_E_CLOSED (it has ended
+ * or will: QUIT was pushed), LM_E_NOMEM.
+ */
+LM_MUST static inline int lm_session_request(struct lm_session *s, const struct lm_request *request,
+                                             lm_time_ms now)
+{
+	return s->ops->request ? s->ops->request(s, request, now) : LM_E_UNSUPPORTED;
 }
 
 /** NULL is allowed. Emits nothing: pull LM_EVENT_DISCONNECT (after lm_session_eof) first. */

@@ -1,6 +1,6 @@
 /** @file
- * The SMTP, submission and LMTP server session as a value (see session.h): RFC 5321, 6409, 2033 and
- * extensions.
+ * SMTP, submission and LMTP sessions as values (see session.h), server and client: RFC 5321, 6409,
+ * 2033 and extensions.
  */
 #ifndef LETTERMILL_SMTP_H
 #define LETTERMILL_SMTP_H
@@ -63,6 +63,50 @@ struct lm_smtp_server_peer {
 LM_API LM_MUST int lm_smtp_server_new(const struct lm_smtp_server_params *params,
                                       const struct lm_smtp_server_peer *peer, lm_time_ms now,
                                       struct lm_session **out_session);
+
+/** Settings shared by client sessions; borrowed as long as any of them lives. */
+struct lm_smtp_client_session_params {
+	uint32_t size;             /**< sizeof(struct lm_smtp_client_session_params) */
+	enum lm_protocol protocol; /**< LM_SMTP, LM_SUBMISSION or LM_LMTP */
+	const char *host;          /**< the server's name: SASL and errors need it */
+	const char *helo;          /**< what EHLO says: a name or an address literal */
+	enum lm_tls_mode tls;
+	bool plain_login;   /**< passwords and tokens may go out readable where there is no TLS */
+	lm_time_ms timeout; /**< of every wait; 60 s. The reply to the end of a message may take ten
+	                       times as long (RFC 5321 4.5.3.2.6) */
+	bool no_pipelining; /**< one command at a time, also where PIPELINING is offered */
+	bool no_chunking;   /**< DATA also where CHUNKING is offered */
+	bool force_8bit;    /**< send 8-bit octets also to a server without 8BITMIME; else
+	                       LM_E_UNSUPPORTED */
+	size_t max_line;    /**< octets of a reply line; 8192 */
+	size_t max_reply;   /**< octets of all lines of a reply; 64 KB */
+	bool trace;         /**< emit LM_EVENT_TRACE */
+};
+LM_API void lm_smtp_client_session_params_init(struct lm_smtp_client_session_params *params,
+                                               enum lm_protocol protocol);
+
+/**
+ * Make a client session; free with lm_session_free. Errors: LM_E_NOMEM, LM_E_SYNTAX.
+ *
+ * LM_REQUEST_SEND: the envelope's sender, recipients (address, notify, orcpt), size, eight_bit,
+ * binary, smtputf8, require_tls, dsn_ret, envid and auth become the parameters of MAIL and RCPT.
+ * What was asked for and the server does not offer (SMTPUTF8, BINARYMIME, REQUIRETLS, DSN) is
+ * LM_E_UNSUPPORTED before MAIL; a SIZE over the server's is LM_E_LIMIT. The outcome's result is 0
+ * when every recipient was accepted, LM_E_DENIED or LM_E_AGAIN when none was (or the message was
+ * refused), and LM_E_NOT_FOUND when some were not: each is named in `recipients`.
+ * The message's octets must have CRLF line ends only (lm_outgoing makes them so): a bare CR or LF
+ * is LM_E_SYNTAX and the connection is cut so that nothing of it is delivered, unless it goes out
+ * by BDAT with envelope->binary.
+ */
+LM_API LM_MUST int lm_smtp_client_session_new(const struct lm_smtp_client_session_params *params,
+                                              lm_time_ms now, struct lm_session **out_session);
+
+/** Whether EHLO announced a keyword ("SIZE"); what stands behind it goes to *out_rest (may be
+ * NULL), alive until the next call on the session. Knows only the last EHLO. */
+LM_API bool lm_smtp_client_session_has(const struct lm_session *session, const char *keyword,
+                                       struct lm_bytes *out_rest);
+/** Text of the greeting behind its code. */
+LM_API struct lm_bytes lm_smtp_client_session_greeting(const struct lm_session *session);
 
 #ifdef __cplusplus
 }

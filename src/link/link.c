@@ -185,7 +185,8 @@ void lm_link_start_tls(struct lm_link *link)
 		end_with(link, LM_E_TLS);
 		return;
 	}
-	err = lm_transport_tls(link->loop, link->transport, context, true, NULL, &transport);
+	err = lm_transport_tls(link->loop, link->transport, context, !link->server_name,
+	                       link->server_name, &transport);
 	link->transport = NULL;
 	if (err) {
 		end_with(link, err);
@@ -298,6 +299,7 @@ int lm_link_new(const struct lm_link_params *params, struct lm_link **out_link)
 	link->session = params->session;
 	link->owner = params->owner;
 	link->ctx = params->ctx;
+	link->server_name = params->server_name;
 	link->handshake_timeout = clamp(params->handshake_timeout);
 	link->write_timeout = clamp(params->write_timeout);
 	link->write_floor = params->write_floor;

@@ -34,6 +34,9 @@ struct lm_link_params {
 	struct lm_loop *loop;
 	struct lm_transport *transport; /**< owned by the link from now on */
 	struct lm_session *session;     /**< owned by the link from now on */
+	/** NULL: this end is the server. Else the TLS handshakes are a client's, and this name is
+	 * sent (SNI) and checked; borrowed until lm_link_free. */
+	const char *server_name;
 	bool tls_first; /**< the transport is TLS already (implicit): wait for its handshake, then
 	                   tls_up */
 	lm_time_ms handshake_timeout;

@@ -33,6 +33,7 @@ struct lm_link {
 	struct lm_session *session;
 	const struct lm_link_owner *owner;
 	void *ctx;
+	const char *server_name;
 	struct lm_task task;
 	struct lm_timer timer;
 	struct lm_buf input;

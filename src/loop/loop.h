@@ -11,22 +11,10 @@
 
 #include "base/mem.h"
 
-struct lm_loop;
+#include <lettermill/loop.h>
 
-LM_MUST int lm_loop_new(struct lm_loop **out_loop);
-/** Every watch must be closed and every timer disarmed before; tasks still queued are run in it.
- * NULL is allowed. */
-void lm_loop_free(struct lm_loop *loop);
-/** Run on this thread until lm_loop_stop; tasks posted before the stop are still run. */
-void lm_loop_run(struct lm_loop *loop);
-void lm_loop_stop(struct lm_loop *loop);
-/** The loop's idea of now, refreshed each time it wakes. */
-lm_time_ms lm_loop_now(const struct lm_loop *loop);
 /** The calling thread is the one in lm_loop_run. */
 bool lm_loop_is_own(const struct lm_loop *loop);
-/** The uv_loop_t, for those who must (signals in cli). */
-void *lm_loop_uv(struct lm_loop *loop);
-
 /** Memory that all objects of a loop share: its content is anybody's once control goes back to the
  * loop or to an owner, so that no idle connection keeps a buffer. */
 enum lm_scratch { LM_SCRATCH_READ, LM_SCRATCH_WRITE };
