@@ -18,7 +18,7 @@ struct run {
 	struct lm_buf output;  /* said and not yet expected */
 	struct lm_buf events;  /* all events as text lines */
 	struct lm_buf message; /* being delivered */
-	size_t delivered;
+	size_t delivered, sent_messages;
 	struct lm_source *source;
 	bool injected;
 	struct lm_message messages[32];
@@ -35,6 +35,14 @@ const char *chat_option(const struct chat *chat, const char *name)
 			return o[n] ? o + n + 1 : "";
 	}
 	return NULL;
+}
+
+bool chat_is_client(const struct chat *chat)
+{
+	struct lm_bytes protocol = lm_str(chat->option_count ? chat->options[0] : "");
+
+	return protocol.len > 7 &&
+	       lm_bytes_equal(lm_bytes_from(protocol, protocol.len - 7), lm_str("-client"));
 }
 
 /* ---- events as text ---- */
@@ -107,6 +115,10 @@ static void note_event(struct run *run, const struct lm_event *ev)
 	put(b, "user", ev->info->user);
 	put(b, "helo", ev->info->helo);
 	put(b, "peer", lm_str(ev->info->peer_address));
+	if (ev->type == LM_EVENT_ITEM)
+		put_number(b, "size", (int64_t)ev->message.octets);
+	if (ev->outcome)
+		chat_put_outcome(b, ev->outcome);
 	assert_err(lm_buf_add_str(b, " \n"), 0);
 }
 
@@ -194,11 +206,27 @@ static void take_message(struct run *run)
 	lm_buf_clear(&run->message);
 }
 
+/* A client that asks: for a token, or for the message it is to send. */
+static void answer_client(struct run *run, const struct lm_event *ev, struct lm_reply *reply)
+{
+	if (ev->type == LM_EVENT_AUTH)
+		reply->secret.plain = lm_str("token");
+	if (ev->type == LM_EVENT_DATA) {
+		size_t i = run->sent_messages++;
+
+		assert_true(i < run->chat->message_count);
+		reply->source = lm_source_from_bytes(run->chat->bodies[i]);
+		assert_non_null(reply->source);
+	}
+}
+
 static void answer_by_default(struct run *run, const struct lm_event *ev, struct lm_reply *reply)
 {
 	const struct lm_envelope *e = ev->envelope;
 
-	if (ev->type == LM_EVENT_AUTH)
+	if (chat_is_client(run->chat))
+		answer_client(run, ev, reply);
+	else if (ev->type == LM_EVENT_AUTH)
 		answer_auth(&ev->auth, reply);
 	else if (ev->type == LM_EVENT_MAILDROP) {
 		reply->messages = run->chat->messages;
@@ -257,6 +285,18 @@ static void decide(struct run *run, const struct lm_event *ev)
 
 /* ---- the pump ---- */
 
+/* A message fetched is compared like one delivered; of a failed one nothing is kept. */
+static void end_fetch(struct run *run, const struct lm_outcome *outcome)
+{
+	bool is_message = outcome->type == LM_REQUEST_RETR || outcome->type == LM_REQUEST_TOP;
+
+	if (is_message && outcome->result == 0) {
+		assert_int_equal(lm_buf_len(&run->message), outcome->octets);
+		take_message(run);
+	}
+	lm_buf_clear(&run->message);
+}
+
 static bool pump_events(struct run *run)
 {
 	struct lm_event ev = { .type = LM_EVENT_NONE };
@@ -269,6 +309,8 @@ static bool pump_events(struct run *run)
 			decide(run, &ev);
 		else if (ev.type == LM_EVENT_ABORT)
 			lm_buf_clear(&run->message);
+		else if (ev.type == LM_EVENT_OUTCOME)
+			end_fetch(run, ev.outcome);
 	}
 	return moved;
 }
@@ -391,8 +433,8 @@ static void expect_line(struct run *run, const struct chat_step *step, int split
 	if (!n) {
 		lm_test_show("said", lm_buf_bytes(&run->output));
 		lm_test_show("want", step->text);
-		fail_msg("%s:%d (split %d): the server says something else", run->chat->file,
-		         step->line, split);
+		fail_msg("%s:%d (split %d): something else is said", run->chat->file, step->line,
+		         split);
 	}
 	lm_buf_drop(&run->output, n);
 }
@@ -410,15 +452,16 @@ static void send_step(struct run *run, struct lm_bytes text, int split, size_t s
 	}
 }
 
-/* Client lines that follow each other go out together. */
+/* Lines of the other end that follow each other go out together. */
 static size_t send_steps(struct run *run, size_t i, int split, size_t *sent)
 {
 	const struct chat *chat = run->chat;
+	char fed = chat_is_client(chat) ? 'S' : 'C';
 	struct lm_buf all;
 
 	lm_buf_init(&all, 1 << 24);
-	for (; i < chat->step_count && (chat->steps[i].kind == 'C' || split == ALL_AT_ONCE); i++)
-		if (chat->steps[i].kind == 'C')
+	for (; i < chat->step_count && (chat->steps[i].kind == fed || split == ALL_AT_ONCE); i++)
+		if (chat->steps[i].kind == fed)
 			assert_err(lm_buf_add(&all, chat->steps[i].text), 0);
 	send_step(run, lm_buf_bytes(&all), split, *sent);
 	*sent += lm_buf_len(&all);
@@ -426,38 +469,46 @@ static size_t send_steps(struct run *run, size_t i, int split, size_t *sent)
 	return i;
 }
 
+static void other_step(struct run *run, const struct chat_step *step)
+{
+	if (step->kind == 'D')
+		lm_session_drain(run->session, run->now);
+	else if (step->kind == 'F')
+		lm_session_eof(run->session, run->now);
+	else if (step->kind == 'R')
+		chat_request(run->chat, step, run->session, run->now);
+	else {
+		run->now += strtoll((const char *)step->text.data, NULL, 10);
+		assert_true(lm_session_tick(run->session, run->now) >= 0);
+	}
+	feed(run, lm_bytes(NULL, 0));
+}
+
 static void take_steps(struct run *run, int split)
 {
 	const struct chat *chat = run->chat;
+	char fed = chat_is_client(chat) ? 'S' : 'C', said = fed == 'S' ? 'C' : 'S';
 	size_t sent = 0, i = 0;
 
 	feed(run, lm_bytes(NULL, 0));
 	if (split == ALL_AT_ONCE) {
 		send_steps(run, 0, split, &sent);
 		for (; i < chat->step_count; i++)
-			if (chat->steps[i].kind == 'S')
+			if (chat->steps[i].kind == said)
 				expect_line(run, &chat->steps[i], split);
 		return;
 	}
 	while (i < chat->step_count) {
 		const struct chat_step *step = &chat->steps[i];
 
-		if (step->kind == 'C') {
+		if (step->kind == fed) {
 			i = send_steps(run, i, split, &sent);
 			continue;
 		}
-		if (step->kind == 'S')
+		if (step->kind == said)
 			expect_line(run, step, split);
-		else if (step->kind == 'D')
-			lm_session_drain(run->session, run->now);
-		else if (step->kind == 'F')
-			lm_session_eof(run->session, run->now);
-		else {
-			run->now += strtoll((const char *)step->text.data, NULL, 10);
-			assert_true(lm_session_tick(run->session, run->now) >= 0);
-		}
-		if (step->kind != 'S')
-			feed(run, lm_bytes(NULL, 0));
+		else
+			other_step(run, step);
 		i++;
 	}
 }
@@ -472,7 +523,7 @@ static void check_end(struct run *run)
 
 	if (lm_buf_len(&run->output)) {
 		lm_test_show("said more", lm_buf_bytes(&run->output));
-		fail_msg("%s: the server says more than is written", run->chat->name);
+		fail_msg("%s: more is said than is written", run->chat->name);
 	}
 	if (strcmp(end, run->chat->end ? run->chat->end : "open") != 0)
 		fail_msg("%s: ends %s, should be %s", run->chat->name, end,
@@ -518,10 +569,11 @@ static void run_once(const struct chat *chat, chat_factory_fn factory, int split
 
 void chat_run(const struct chat *chat, chat_factory_fn factory)
 {
+	char fed = chat_is_client(chat) ? 'S' : 'C';
 	size_t total = 0;
 
 	for (size_t i = 0; i < chat->step_count; i++)
-		total += chat->steps[i].kind == 'C' ? chat->steps[i].text.len : 0;
+		total += chat->steps[i].kind == fed ? chat->steps[i].text.len : 0;
 	run_once(chat, factory, 0);
 	run_once(chat, factory, ONE_OCTET);
 	if (chat_option(chat, "pipeline"))

@@ -13,8 +13,10 @@ enum { CHAT_STEPS_MAX = 600, CHAT_OPTIONS_MAX = 24 };
 
 /** What a line of a dialogue is: its letter. */
 struct chat_step {
-	char kind; /**< 'C' client octets, 'S' expected line, 'W' wait, 'D' drain, 'F' eof */
-	struct lm_bytes text; /**< unescaped; C with its line end */
+	/** 'C' what the client says, 'S' what the server says: the one is fed, the other expected;
+	 * 'R' request, 'W' wait, 'D' drain, 'F' eof */
+	char kind;
+	struct lm_bytes text; /**< unescaped; C and S with their line end */
 	int line;             /**< in the file */
 };
 
@@ -53,6 +55,14 @@ typedef struct lm_session *(*chat_factory_fn)(const struct chat *chat, lm_time_m
 
 /** The value of option "name=value", "" for "name", NULL when it is not there. */
 const char *chat_option(const struct chat *chat, const char *name);
+
+/** The dialogue is mirrored: the session is a client ("pop3-client"), S lines are fed. */
+bool chat_is_client(const struct chat *chat);
+/** Push the request of an `R:` line. Fails the test unless the result is what the line says. */
+void chat_request(const struct chat *chat, const struct chat_step *step, struct lm_session *session,
+                  lm_time_ms now);
+/** Add the fields of an outcome to an event's line. */
+void chat_put_outcome(struct lm_buf *b, const struct lm_outcome *outcome);
 
 /** All dialogues of a file; ends the test program with a message on bad grammar. */
 size_t chat_load(const char *path, struct chat **out_chats);

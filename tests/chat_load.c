@@ -182,15 +182,17 @@ static void read_step(struct reader *r, struct chat *c, struct lm_bytes line)
 	struct lm_bytes text = lm_bytes_from(line, 3);
 	bool raw = line.len > 1 && line.data[1] == '-';
 
-	if (line.len < 2 || (line.data[1] != ':' && !(raw && line.data[0] == 'C')))
+	if (line.len < 2 ||
+	    (line.data[1] != ':' && !(raw && (line.data[0] == 'C' || line.data[0] == 'S'))))
 		complain(r, "a line of a dialogue begins with a letter and a colon");
 	switch (line.data[0]) {
 	case 'C':
 		add_step(r, c, 'C', unescape(r, text, raw ? "" : "\r\n"));
 		return;
 	case 'S':
-		add_step(r, c, 'S', unescape(r, text, "\r\n"));
+		add_step(r, c, 'S', unescape(r, text, raw ? "" : "\r\n"));
 		return;
+	case 'R':
 	case 'W':
 	case 'D':
 	case 'F':
