@@ -108,18 +108,11 @@ static char *argument(struct reader *r, const struct lm_option *o)
 	return next;
 }
 
-static int take_option(struct reader *r, char *word)
+/* `value` NULL: it is missing. */
+static int take_value(struct reader *r, const struct lm_option *o, char *value)
 {
-	size_t len = strcspn(word, "=");
-	const struct lm_option *o = find(r->options, r->count, word, len);
-	char *value;
 	int err;
 
-	if (!o)
-		return unknown(r, word, (int)len);
-	if (word[len] == '=' && *o->placeholder == '\0')
-		return lm_fail(r->error, LM_E_CONFIG, "--%s takes no value", o->name);
-	value = word[len] == '=' ? word + len + 1 : argument(r, o);
 	if (!value)
 		return lm_fail(r->error, LM_E_CONFIG, "--%s needs a value: %s", o->name,
 		               o->placeholder);
@@ -131,6 +124,46 @@ static int take_option(struct reader *r, char *word)
 		memset(value, 'x', strlen(value));
 	}
 	return 0;
+}
+
+static int take_option(struct reader *r, char *word)
+{
+	size_t len = strcspn(word, "=");
+	const struct lm_option *o = find(r->options, r->count, word, len);
+
+	if (!o)
+		return unknown(r, word, (int)len);
+	if (word[len] == '=' && *o->placeholder == '\0')
+		return lm_fail(r->error, LM_E_CONFIG, "--%s takes no value", o->name);
+	return take_value(r, o, word[len] == '=' ? word + len + 1 : argument(r, o));
+}
+
+static const struct lm_option *find_letter(const struct reader *r, char letter)
+{
+	for (size_t i = 0; i < r->count && letter; i++)
+		if (r->options[i].letter == letter)
+			return &r->options[i];
+	return NULL;
+}
+
+/* Letters of flags, one behind the other; behind the letter of another option stands its value. */
+static int take_letters(struct reader *r, char *word)
+{
+	int err = 0;
+
+	for (char *p = word + 1; *p && err == 0; p++) {
+		const struct lm_option *o = find_letter(r, *p);
+
+		if (!o)
+			return lm_fail(
+			        r->error, LM_E_CONFIG,
+			        "there is no option \"%.40s\"; options begin with two dashes",
+			        word);
+		if (o->kind != LM_OPTION_FLAG && p[1])
+			return take_value(r, o, p + 1);
+		err = take_value(r, o, argument(r, o));
+	}
+	return err;
 }
 
 static int take_word(struct reader *r, bool *options_over)
@@ -153,10 +186,7 @@ static int take_word(struct reader *r, bool *options_over)
 		r->args->version = true;
 		return 0;
 	}
-	if (word[1] != '-')
-		return lm_fail(r->error, LM_E_CONFIG,
-		               "there is no option \"%.40s\"; options begin with two dashes", word);
-	return take_option(r, word + 2);
+	return word[1] == '-' ? take_option(r, word + 2) : take_letters(r, word);
 }
 
 int lm_cli_args_parse(const struct lm_option *options, size_t count, int argc, char **argv,

@@ -27,9 +27,10 @@ struct lm_cli_args {
 };
 
 /**
- * Read argv[1..argc) against the options: --name value, --name=value, --flag, -h, --help,
- * --version, "--" before operands only. Secrets are copied and then overwritten in argv, so that
- * they leave the process list. Free with done, also on error. Errors: LM_E_CONFIG, LM_E_NOMEM.
+ * Read argv[1..argc) against the options: --name value, --name=value, --flag, letters of the table
+ * (-v, -vq, -f value, -fvalue), -h, --help, --version, "--" before operands only. Secrets are
+ * copied and then overwritten in argv, so that they leave the process list. Free with done, also on
+ * error. Errors: LM_E_CONFIG, LM_E_NOMEM.
  */
 LM_MUST int lm_cli_args_parse(const struct lm_option *options, size_t count, int argc, char **argv,
                               struct lm_cli_args *out_args, struct lm_error *out_error);

@@ -29,22 +29,22 @@ static void values_of(FILE *out, const struct lm_option *o)
 	}
 }
 
-void lm_cli_completion_bash(FILE *out)
+static void bash(FILE *out)
 {
 	size_t count, option_count;
-	const struct lm_cli_command *commands = lm_cli_commands(&count);
+	const struct lm_cli_command *const *commands = lm_cli_commands(&count);
 	const struct lm_option *options = lm_option_table(&option_count);
 
 	fputs("_lettermill() {\n\tlocal i words files word=${COMP_WORDS[COMP_CWORD]}\n"
 	      "\tCOMPREPLY=()\n\tif [ \"$COMP_CWORD\" = 1 ]; then\n\t\twords=\"--help --version",
 	      out);
 	for (size_t i = 0; i < count; i++)
-		if (!commands[i].hidden)
-			fprintf(out, " %s", commands[i].name);
+		if (!commands[i]->hidden)
+			fprintf(out, " %s", commands[i]->name);
 	fputs("\"\n\telse case ${COMP_WORDS[1]} in\n", out);
 	for (size_t i = 0; i < count; i++)
-		if (!commands[i].hidden)
-			words_of(out, &commands[i]);
+		if (!commands[i]->hidden)
+			words_of(out, commands[i]);
 	fputs("\tesac; fi\n\tcase ${COMP_WORDS[COMP_CWORD-1]} in\n", out);
 	fputs("\tuser) words=\"add passwd remove list --help\" ;;\n\tcompletion) words=bash ;;\n",
 	      out);
@@ -58,4 +58,12 @@ void lm_cli_completion_bash(FILE *out)
 	      "<(compgen -W \"$words\" -- \"$word\")\n\tfi\n}\n"
 	      "complete -o filenames -F _lettermill lettermill\n",
 	      out);
+}
+
+int lm_cli_completion(FILE *out, const char *shell)
+{
+	if (strcmp(shell, "bash") != 0)
+		return LM_E_NOT_FOUND;
+	bash(out);
+	return 0;
 }

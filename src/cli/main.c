@@ -1,7 +1,5 @@
-/* The executable: the table of commands, and the way into them. */
+/* The executable: the list of commands, and the way into them. */
 #include "cli/cli.h"
-
-#include "cli/args.h"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -9,34 +7,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static int run_help(const struct lm_cli_command *command, int argc, char **argv);
-static int run_version(const struct lm_cli_command *command, int argc, char **argv);
-static int run_completion(const struct lm_cli_command *command, int argc, char **argv);
-static int run_man(const struct lm_cli_command *command, int argc, char **argv);
-
-static const struct lm_cli_command commands[] = {
-	{ "serve", "[OPTION]...", "receive mail and let it be fetched",
-	  "Listens for SMTP, submission, LMTP and POP3, and keeps mail in a store. As soon as "
-	  "every "
-	  "listener accepts, one line goes to standard output: \"ready\", then name=address for "
-	  "each "
-	  "listener and pid=N. The log goes to standard error.\n"
-	  "SIGTERM or SIGINT: accept no more, let running transactions finish for at most "
-	  "--drain-timeout, end with 0; a second one cuts them off. SIGHUP: read certificates and "
-	  "the configuration file again, for new connections; on an error the old settings stay.",
-	  lm_option_table, lm_cli_serve, false },
-	{ "user", "add|passwd|remove NAME [OPTION]... | list [OPTION]...",
-	  "make, change, remove and list accounts",
-	  "Accounts rest beside the mail in a store; a running server sees changes at once. "
-	  "\"add\" "
-	  "and \"passwd\" ask for the password twice at a terminal, and otherwise take the first "
-	  "line of standard input. \"remove\" leaves the mail in the store.",
-	  lm_cli_user_options, lm_cli_user, false },
-	{ "help", "[COMMAND] | --markdown", "explain a command", "", NULL, run_help, false },
-	{ "version", "", "print the version", "", NULL, run_version, false },
-	{ "completion", "bash", "print completion for a shell",
-	  "For bash: source <(lettermill completion bash)", NULL, run_completion, false },
-	{ "man", "", "print the manual page", "", NULL, run_man, true },
+static const struct lm_cli_command *const commands[] = {
+	&lm_cli_serve_command,   &lm_cli_user_command,       &lm_cli_help_command,
+	&lm_cli_version_command, &lm_cli_completion_command, &lm_cli_man_command,
 };
 
 static const struct lm_cli_exit_row exits[] = {
@@ -55,7 +28,7 @@ static const struct lm_cli_exit_row exits[] = {
 	{ 78, "a wrong configuration file" },
 };
 
-const struct lm_cli_command *lm_cli_commands(size_t *out_count)
+const struct lm_cli_command *const *lm_cli_commands(size_t *out_count)
 {
 	*out_count = sizeof(commands) / sizeof(*commands);
 	return commands;
@@ -64,8 +37,8 @@ const struct lm_cli_command *lm_cli_commands(size_t *out_count)
 const struct lm_cli_command *lm_cli_find(const char *name)
 {
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
 	return NULL;
 }
 
@@ -75,14 +48,37 @@ const struct lm_cli_exit_row *lm_cli_exits(size_t *out_count)
 	return exits;
 }
 
+int lm_cli_no_command(const char *name)
+{
+	const char *names[sizeof(commands) / sizeof(*commands)], *nearest;
+	size_t count = 0;
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (!commands[i]->hidden)
+			names[count++] = commands[i]->name;
+	nearest = lm_cli_nearest(names, count, name);
+	if (nearest)
+		return lm_cli_usage(NULL, "there is no command \"%.60s\"; the nearest is %s", name,
+		                    nearest);
+	return lm_cli_usage(NULL, "there is no command \"%.60s\"", name);
+}
+
+static void complain(const char *fmt, va_list args)
+{
+	char text[1000];
+
+	vsnprintf(text, sizeof(text), fmt, args);
+	fputs("lettermill: ", stderr);
+	lm_cli_put(stderr, lm_str(text));
+	fputs("\n", stderr);
+}
+
 void lm_cli_complain(const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
-	fputs("lettermill: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputs("\n", stderr);
+	complain(fmt, args);
 	va_end(args);
 }
 
@@ -91,11 +87,10 @@ int lm_cli_usage(const struct lm_cli_command *command, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	fputs("lettermill: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fprintf(stderr, "\nTry: lettermill %s%s--help\n", command ? command->name : "",
-	        command ? " " : "");
+	complain(fmt, args);
 	va_end(args);
+	fprintf(stderr, "Try: lettermill %s%s--help\n", command ? command->name : "",
+	        command ? " " : "");
 	return LM_EXIT_USAGE;
 }
 
@@ -105,68 +100,6 @@ int lm_cli_finish_output(void)
 		return LM_EXIT_OK;
 	lm_cli_complain("cannot write to standard output");
 	return LM_EXIT_OUTPUT;
-}
-
-/* Commands without options know "--" all the same: step over it. */
-static bool ends_options(int *argc, char ***argv)
-{
-	if (*argc < 2 || strcmp((*argv)[1], "--") != 0)
-		return false;
-	(*argc)--;
-	(*argv)++;
-	return true;
-}
-
-static int run_help(const struct lm_cli_command *command, int argc, char **argv)
-{
-	bool plain = ends_options(&argc, &argv);
-	const struct lm_cli_command *about = argc == 2 ? lm_cli_find(argv[1]) : NULL;
-
-	if (argc > 2)
-		return lm_cli_usage(command, "help explains one command at a time");
-	if (argc == 1)
-		lm_cli_overview(stdout);
-	else if (!plain && strcmp(argv[1], "--markdown") == 0)
-		lm_cli_markdown(stdout);
-	else if (about)
-		lm_cli_help(stdout, about);
-	else
-		return lm_cli_usage(NULL, "there is no command \"%s\"", argv[1]);
-	return lm_cli_finish_output();
-}
-
-static int run_version(const struct lm_cli_command *command, int argc, char **argv)
-{
-	ends_options(&argc, &argv);
-	if (argc > 1)
-		return lm_cli_usage(command, "version takes no arguments");
-	printf("lettermill %s\n", lm_version());
-	return lm_cli_finish_output();
-}
-
-static int run_completion(const struct lm_cli_command *command, int argc, char **argv)
-{
-	ends_options(&argc, &argv);
-	if (argc != 2 || strcmp(argv[1], "bash") != 0)
-		return lm_cli_usage(command, "say for which shell; there is: bash");
-	lm_cli_completion_bash(stdout);
-	return lm_cli_finish_output();
-}
-
-static int run_man(const struct lm_cli_command *command, int argc, char **argv)
-{
-	ends_options(&argc, &argv);
-	if (argc > 1)
-		return lm_cli_usage(command, "man takes no arguments");
-	lm_cli_manual(stdout);
-	return lm_cli_finish_output();
-}
-
-/* Commands without options know --help all the same. */
-static bool asks_for_help(const struct lm_cli_command *command, int argc, char **argv)
-{
-	return !command->options && argc == 2 &&
-	       (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
 }
 
 /* Passwords and mail are in memory. A collector of cores that is a program does not ask for the
@@ -191,6 +124,13 @@ static void give_large_blocks_back(void)
 	(void)mallopt(M_TRIM_THRESHOLD, 16 << 20);
 }
 
+/* Commands without options know --help all the same. */
+static bool asks_for_help(const struct lm_cli_command *command, int argc, char **argv)
+{
+	return !command->options && argc == 2 &&
+	       (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct lm_cli_command *command;
@@ -205,9 +145,9 @@ int main(int argc, char **argv)
 	}
 	command = lm_cli_find(strcmp(argv[1], "--version") == 0 ? "version" : argv[1]);
 	if (!command)
-		return lm_cli_usage(NULL, "there is no command \"%.60s\"", argv[1]);
+		return lm_cli_no_command(argv[1]);
 	if (asks_for_help(command, argc - 1, argv + 1)) {
-		lm_cli_help(stdout, command);
+		lm_cli_help(stdout, command, NULL);
 		return lm_cli_finish_output();
 	}
 	return command->run(command, argc - 1, argv + 1);

@@ -36,25 +36,49 @@ static void usage(FILE *out, const struct lm_cli_command *command)
 		line(out, "", command->arguments);
 }
 
+static void roff_option(FILE *out, const struct lm_option *o)
+{
+	fputs(".TP\n", out);
+	if (o->letter)
+		fprintf(out, "\\fB\\-%c\\fR, ", o->letter);
+	fputs("\\fB\\-\\-", out);
+	words(out, o->name);
+	fputs("\\fR \\fI", out);
+	words(out, o->placeholder);
+	fputs("\\fR\n", out);
+	if (o->actions)
+		fprintf(out, "(%s)\n", o->actions);
+	words(out, o->help);
+	fputs("\n", out);
+	if (*o->fallback)
+		line(out, "Default: ", o->fallback);
+}
+
 static void roff_options(FILE *out, const struct lm_option *options, size_t count)
 {
 	const char *section = "";
 
 	for (size_t i = 0; i < count; i++) {
-		const struct lm_option *o = &options[i];
+		if (strcmp(section, options[i].section) != 0)
+			fprintf(out, ".SS %s\n", options[i].section);
+		section = options[i].section;
+		roff_option(out, &options[i]);
+	}
+}
 
-		if (strcmp(section, o->section) != 0)
-			fprintf(out, ".SS %s\n", o->section);
-		section = o->section;
-		fputs(".TP\n\\fB\\-\\-", out);
-		words(out, o->name);
-		fputs("\\fR \\fI", out);
-		words(out, o->placeholder);
-		fputs("\\fR\n", out);
-		words(out, o->help);
-		fputs("\n", out);
-		if (*o->fallback)
-			line(out, "Default: ", o->fallback);
+static void roff_actions(FILE *out, const struct lm_cli_command *command)
+{
+	size_t count = 0;
+	const struct lm_cli_action *actions = command->actions ? command->actions(&count) : NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		line(out, ".SS ", actions[i].name);
+		fprintf(out, ".B lettermill %s ", command->name);
+		words(out, actions[i].name);
+		line(out, "\n", actions[i].arguments);
+		line(out, ".PP\n", actions[i].summary);
+		if (*actions[i].text)
+			line(out, ".PP\n", actions[i].text);
 	}
 }
 
@@ -65,10 +89,11 @@ static void roff_command(FILE *out, const struct lm_cli_command *command)
 
 	fputs(".SH ", out);
 	for (const char *p = command->name; *p; p++)
-		fputc(*p - 'a' + 'A', out);
+		fputc(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p, out);
 	fputs("\n", out);
 	usage(out, command);
 	line(out, ".PP\n", *command->text ? command->text : command->summary);
+	roff_actions(out, command);
 	roff_options(out, options, count);
 }
 
@@ -94,15 +119,16 @@ static void roff_end(FILE *out)
 void lm_cli_manual(FILE *out)
 {
 	size_t count;
-	const struct lm_cli_command *commands = lm_cli_commands(&count);
+	const struct lm_cli_command *const *commands = lm_cli_commands(&count);
 
 	fprintf(out, ".TH LETTERMILL 1 \"\" \"lettermill %s\" \"User Commands\"\n", lm_version());
-	fputs(".SH NAME\nlettermill \\- mail server for SMTP, submission, LMTP and POP3\n"
+	fputs(".SH NAME\nlettermill \\- mail server and client for SMTP, submission, LMTP and "
+	      "POP3\n"
 	      ".SH SYNOPSIS\n",
 	      out);
 	for (size_t i = 0; i < count; i++)
-		if (!commands[i].hidden) {
-			usage(out, &commands[i]);
+		if (!commands[i]->hidden) {
+			usage(out, commands[i]);
 			fputs(".br\n", out);
 		}
 	fputs(".SH DESCRIPTION\nReceives mail over SMTP, submission and LMTP, keeps it on disk, "
@@ -110,7 +136,7 @@ void lm_cli_manual(FILE *out)
 	      "\\-\\- ends them: what follows may begin with a dash.\n",
 	      out);
 	for (size_t i = 0; i < count; i++)
-		if (!commands[i].hidden)
-			roff_command(out, &commands[i]);
+		if (!commands[i]->hidden)
+			roff_command(out, commands[i]);
 	roff_end(out);
 }

@@ -288,7 +288,7 @@ static int serve(struct serving *s)
 	int code;
 
 	if (s->args.help) {
-		lm_cli_help(stdout, s->command);
+		lm_cli_help(stdout, s->command, NULL);
 		return lm_cli_finish_output();
 	}
 	if (s->args.version) {
@@ -306,7 +306,7 @@ static int serve(struct serving *s)
 	return run_server(s);
 }
 
-int lm_cli_serve(const struct lm_cli_command *command, int argc, char **argv)
+static int run(const struct lm_cli_command *command, int argc, char **argv)
 {
 	struct serving s = { .command = command };
 	struct lm_error why = { 0 };
@@ -325,3 +325,18 @@ int lm_cli_serve(const struct lm_cli_command *command, int argc, char **argv)
 	lm_cli_args_done(&s.args);
 	return code;
 }
+
+const struct lm_cli_command lm_cli_serve_command = {
+	.name = "serve",
+	.arguments = "[OPTION]...",
+	.summary = "receive mail and let it be fetched",
+	.text = "Listens for SMTP, submission, LMTP and POP3, and keeps mail in a store. As soon "
+	        "as every listener accepts, one line goes to standard output: \"ready\", then "
+	        "name=address for each listener and pid=N. The log goes to standard error.\n"
+	        "SIGTERM or SIGINT: accept no more, let running transactions finish for at most "
+	        "--drain-timeout, end with 0; a second one cuts them off. SIGHUP: read "
+	        "certificates and the configuration file again, for new connections; on an error "
+	        "the old settings stay.",
+	.options = lm_option_table,
+	.run = run,
+};

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "cli/args.h"
+#include "cli/action.h"
 #include "cli/password.h"
 
 #include <lettermill/store.h>
@@ -18,15 +18,15 @@ static const struct lm_option options[] = {
 	{ "data-dir", "DIR", "", "The data directory, as \"serve\" has it.", SECTION, "",
 	  LM_OPTION_STRING, 0, 0, 0, 0 },
 	{ "apop", "", "",
-	  "add, passwd: keep the password in the clear too, which APOP and CRAM-MD5 need. Whoever "
+	  "Keep the password in the clear too, which APOP and CRAM-MD5 need. Whoever "
 	  "can "
 	  "read the store can read it.",
-	  SECTION, "", LM_OPTION_FLAG, 0, 0, 0, 0 },
-	{ "json", "", "", "list: print a JSON array, for programs.", SECTION, "", LM_OPTION_FLAG, 0,
-	  0, 0, 0 },
+	  SECTION, "", LM_OPTION_FLAG, 0, 0, 0, 0, "add passwd", 0 },
+	{ "json", "", "", "Print a JSON array, for programs.", SECTION, "", LM_OPTION_FLAG, 0, 0, 0,
+	  0, "list", 0 },
 };
 
-const struct lm_option *lm_cli_user_options(size_t *out_count)
+static const struct lm_option *user_options(size_t *out_count)
 {
 	*out_count = sizeof(options) / sizeof(*options);
 	return options;
@@ -39,11 +39,11 @@ static int failed(const struct lm_error *why)
 }
 
 /* The store serve would take. */
-static int open_accounts(const struct lm_cli_args *args, struct lm_accounts **out_accounts,
+static int open_accounts(const struct lm_cli_call *call, struct lm_accounts **out_accounts,
                          struct lm_error *out_error)
 {
-	const char *store = lm_cli_settings_get(&args->settings, "store");
-	const char *dir = lm_cli_settings_get(&args->settings, "data-dir");
+	const char *store = lm_cli_text(call, "store");
+	const char *dir = lm_cli_text(call, "data-dir");
 	struct lm_server_options o;
 	int err = lm_server_options_init(&o);
 
@@ -61,15 +61,15 @@ static int open_accounts(const struct lm_cli_args *args, struct lm_accounts **ou
 	return err;
 }
 
-static int set_password(struct lm_accounts *accounts, const struct lm_cli_args *args, bool replace)
+static int set_password(struct lm_accounts *accounts, const struct lm_cli_call *call, bool replace)
 {
 	char password[LM_CLI_MAX_PASSWORD + 1];
-	const char *name = args->operands[1];
+	const char *name = call->operands[0];
 	struct lm_error why = { 0 };
 	unsigned flags = 0;
 	int err;
 
-	if (lm_cli_settings_get(&args->settings, "apop"))
+	if (lm_cli_flag(call, "apop"))
 		flags |= LM_ACCOUNT_KEEP_SECRET;
 	err = lm_cli_read_password(password, &why);
 	if (err == 0)
@@ -79,21 +79,21 @@ static int set_password(struct lm_accounts *accounts, const struct lm_cli_args *
 	return err < 0 ? failed(&why) : LM_EXIT_OK;
 }
 
-static int run_add(struct lm_accounts *accounts, const struct lm_cli_args *args)
+static int run_add(struct lm_accounts *accounts, const struct lm_cli_call *call)
 {
-	return set_password(accounts, args, false);
+	return set_password(accounts, call, false);
 }
 
-static int run_passwd(struct lm_accounts *accounts, const struct lm_cli_args *args)
+static int run_passwd(struct lm_accounts *accounts, const struct lm_cli_call *call)
 {
-	return set_password(accounts, args, true);
+	return set_password(accounts, call, true);
 }
 
-static int run_remove(struct lm_accounts *accounts, const struct lm_cli_args *args)
+static int run_remove(struct lm_accounts *accounts, const struct lm_cli_call *call)
 {
 	struct lm_error why = { 0 };
 
-	if (lm_accounts_remove(accounts, lm_str(args->operands[1]), &why) < 0)
+	if (lm_accounts_remove(accounts, lm_str(call->operands[0]), &why) < 0)
 		return failed(&why);
 	return LM_EXIT_OK;
 }
@@ -106,25 +106,20 @@ static int print_name(void *ctx, struct lm_bytes name, unsigned flags)
 	return 0;
 }
 
-/* Names hold no control characters, so quotes and backslashes are all there is to escape. */
 static int print_json(void *ctx, struct lm_bytes name, unsigned flags)
 {
 	bool *first = ctx;
 
-	printf("%s\n  {\"name\": \"", *first ? "" : ",");
+	printf("%s\n  {\"name\": ", *first ? "" : ",");
 	*first = false;
-	for (size_t i = 0; i < name.len; i++) {
-		if (name.data[i] == '"' || name.data[i] == '\\')
-			putchar('\\');
-		putchar(name.data[i]);
-	}
-	printf("\", \"apop\": %s}", flags & LM_ACCOUNT_KEEP_SECRET ? "true" : "false");
+	lm_cli_put_json(stdout, name);
+	printf(", \"apop\": %s}", flags & LM_ACCOUNT_KEEP_SECRET ? "true" : "false");
 	return 0;
 }
 
-static int run_list(struct lm_accounts *accounts, const struct lm_cli_args *args)
+static int run_list(struct lm_accounts *accounts, const struct lm_cli_call *call)
 {
-	bool json = lm_cli_settings_get(&args->settings, "json"), first = true;
+	bool json = lm_cli_flag(call, "json"), first = true;
 	struct lm_error why = { 0 };
 	int err;
 
@@ -136,87 +131,63 @@ static int run_list(struct lm_accounts *accounts, const struct lm_cli_args *args
 	return err < 0 ? failed(&why) : lm_cli_finish_output();
 }
 
-struct action {
-	const char *name;
-	size_t operands; /* with its own name */
-	int (*run)(struct lm_accounts *, const struct lm_cli_args *);
-	const char *flag; /* the one flag it has */
-};
-
-static const struct action actions[] = {
-	{ "add", 2, run_add, "apop" },
-	{ "passwd", 2, run_passwd, "apop" },
-	{ "remove", 2, run_remove, NULL },
-	{ "list", 1, run_list, "json" },
-};
-
-static const struct action *find_action(const char *name)
+static int with_accounts(const struct lm_cli_call *call,
+                         int (*run)(struct lm_accounts *, const struct lm_cli_call *))
 {
-	for (size_t i = 0; i < sizeof(actions) / sizeof(*actions); i++)
-		if (strcmp(actions[i].name, name) == 0)
-			return &actions[i];
-	return NULL;
-}
-
-/* A flag that means nothing to this action is a slip, not to be passed over. */
-static const char *strange_flag(const struct action *action, const struct lm_cli_args *args)
-{
-	for (size_t i = 0; i < args->settings.count; i++) {
-		const struct lm_option *o = args->settings.items[i].option;
-
-		if (o->kind == LM_OPTION_FLAG &&
-		    (!action->flag || strcmp(o->name, action->flag) != 0))
-			return o->name;
-	}
-	return NULL;
-}
-
-static int run_action(const struct lm_cli_command *command, const struct lm_cli_args *args)
-{
-	const struct action *action;
 	struct lm_accounts *accounts = NULL;
 	struct lm_error why = { 0 };
 	int code;
 
-	if (args->operand_count == 0)
-		return lm_cli_usage(command, "say what to do: add, passwd, remove or list");
-	action = find_action(args->operands[0]);
-	if (!action)
-		return lm_cli_usage(command, "\"%.40s\" is none of add, passwd, remove, list",
-		                    args->operands[0]);
-	if (args->operand_count < action->operands)
-		return lm_cli_usage(command, "%s needs the NAME of an account", action->name);
-	if (args->operand_count > action->operands)
-		return lm_cli_usage(command,
-		                    "%s: too many arguments; passwords are never given on the "
-		                    "command line",
-		                    action->name);
-	if (strange_flag(action, args))
-		return lm_cli_usage(command, "%s does not take --%s", action->name,
-		                    strange_flag(action, args));
-	if (open_accounts(args, &accounts, &why) < 0)
+	if (open_accounts(call, &accounts, &why) < 0)
 		return failed(&why);
-	code = action->run(accounts, args);
+	code = run(accounts, call);
 	lm_accounts_close(accounts);
 	return code;
 }
 
-int lm_cli_user(const struct lm_cli_command *command, int argc, char **argv)
+static int user_add(const struct lm_cli_call *call)
 {
-	struct lm_cli_args args;
-	struct lm_error why = { 0 };
-	size_t count;
-	int code;
-
-	lm_cli_user_options(&count);
-	if (lm_cli_args_parse(options, count, argc, argv, &args, &why) < 0) {
-		code = lm_cli_usage(command, "%s", why.text);
-	} else if (args.help) {
-		lm_cli_help(stdout, command);
-		code = lm_cli_finish_output();
-	} else {
-		code = run_action(command, &args);
-	}
-	lm_cli_args_done(&args);
-	return code;
+	return with_accounts(call, run_add);
 }
+
+static int user_passwd(const struct lm_cli_call *call)
+{
+	return with_accounts(call, run_passwd);
+}
+
+static int user_remove(const struct lm_cli_call *call)
+{
+	return with_accounts(call, run_remove);
+}
+
+static int user_list(const struct lm_cli_call *call)
+{
+	return with_accounts(call, run_list);
+}
+
+#define NEVER_HERE "passwords are never given on the command line"
+
+static const struct lm_cli_action actions[] = {
+	{ "add", "NAME", "make an account", "", 1, 1, NEVER_HERE, user_add },
+	{ "passwd", "NAME", "change an account's password", "", 1, 1, NEVER_HERE, user_passwd },
+	{ "remove", "NAME", "remove an account", "", 1, 1, NULL, user_remove },
+	{ "list", "", "list the accounts", "", 0, 0, NULL, user_list },
+};
+
+static const struct lm_cli_action *user_actions(size_t *out_count)
+{
+	*out_count = sizeof(actions) / sizeof(*actions);
+	return actions;
+}
+
+const struct lm_cli_command lm_cli_user_command = {
+	.name = "user",
+	.arguments = "add|passwd|remove NAME [OPTION]... | list [OPTION]...",
+	.summary = "make, change, remove and list accounts",
+	.text = "Accounts rest beside the mail in a store; a running server sees changes at once. "
+	        "\"add\" and \"passwd\" ask for the password twice at a terminal, and otherwise "
+	        "take the first line of standard input. \"remove\" leaves the mail in the store.",
+	.options = user_options,
+	.run = lm_cli_run_actions,
+	.actions = user_actions,
+};

@@ -31,6 +31,7 @@ enum lm_option_flag {
 	LM_OPTION_RELOAD = 1 << 0, /**< may change while running (lm_server_reload) */
 	LM_OPTION_SECRET = 1 << 1, /**< never shown, wiped when freed */
 	LM_OPTION_CLI = 1 << 2,    /**< the executable's own: command line only, no field */
+	LM_OPTION_LINES = 1 << 3,  /**< line breaks may stand in it */
 };
 
 /** One row of the table. */
@@ -42,9 +43,12 @@ struct lm_option {
 	const char *section;
 	const char *unit; /**< of a number */
 	enum lm_option_kind kind;
-	unsigned flags;   /**< enum lm_option_flag */
-	int64_t min, max; /**< number; duration in ms; size in octets */
-	size_t offset;    /**< of its field in struct lm_server_options */
+	unsigned flags;      /**< enum lm_option_flag */
+	int64_t min, max;    /**< number; duration in ms; size in octets */
+	size_t offset;       /**< of its field in struct lm_server_options */
+	const char *actions; /**< of a command with actions: those it is for, a space between; NULL:
+	                        all */
+	char letter;         /**< short form, as 'v' for -v; 0: none */
 };
 
 /** Strings of a repeatable option. */
