@@ -367,6 +367,192 @@ static void many_drafts_at_once(void **state)
 	rig_expect(rig, "a", DRAFTS - 1, lm_str("message 39\r\n"));
 }
 
+static void moved_messages_are_whole_and_once(void **state)
+{
+	struct rig *rig = *state;
+	static uint8_t big[300000];
+	struct rig_box box;
+	uint64_t ids[3];
+
+	rig_fill(big, sizeof(big), 8);
+	assert_err(rig_deliver(rig, "a", lm_str("one\r\n")), 0);
+	assert_err(rig_deliver(rig, "a", lm_bytes(big, sizeof(big))), 0);
+	assert_err(rig_deliver(rig, "a", lm_str("three")), 0);
+	assert_err(rig_deliver(rig, "b/staged", lm_str("was here\r\n")), 0);
+	assert_err(rig_open(rig, "a", &box), 0);
+	ids[0] = box.messages[2].id;
+	ids[1] = box.messages[1].id;
+	ids[2] = ids[0];
+	assert_err(rig_move(rig, &box, ids, 3, "B/Staged"), 0);
+	assert_err(rig_expunge(rig, &box, ids, 1), LM_E_NOT_FOUND);
+	assert_err(rig_close(rig, &box), 0);
+	assert_int_equal(rig_count(rig, "a"), 1);
+	rig_expect(rig, "a", 0, lm_str("one\r\n"));
+	assert_int_equal(rig_count(rig, "b/staged"), 3);
+	assert_int_equal(rig_count(rig, "b"), 0);
+	/* And back again. */
+	assert_err(rig_open(rig, "b/staged", &box), 0);
+	for (size_t i = 0; i < 3; i++)
+		ids[i] = box.messages[i].id;
+	assert_err(rig_move(rig, &box, ids, 3, "a"), 0);
+	assert_err(rig_close(rig, &box), 0);
+	assert_int_equal(rig_count(rig, "a"), 4);
+	assert_int_equal(rig_count(rig, "b/staged"), 0);
+}
+
+static void move_is_all_or_none(void **state)
+{
+	struct rig *rig = *state;
+	static char name[300];
+	struct rig_box box;
+	uint64_t ids[2];
+
+	for (int i = 0; i < 3; i++)
+		assert_err(rig_deliver(rig, "a", lm_str("text\r\n")), 0);
+	memset(name, 'x', sizeof(name) - 1);
+	assert_err(rig_open(rig, "a", &box), 0);
+	ids[0] = box.messages[0].id;
+	ids[1] = 1 << 30;
+	assert_err(rig_move(rig, &box, ids, 2, "b"), LM_E_NOT_FOUND);
+	assert_err(rig_move(rig, &box, ids, 1, ""), LM_E_SYNTAX);
+	assert_err(rig_move(rig, &box, ids, 1, name), LM_E_SYNTAX);
+	assert_err(rig_move(rig, &box, ids, 0, "b"), 0);
+	assert_err(rig_move(rig, &box, ids, 1, "A"), 0); /* where it is */
+	assert_err(rig_close(rig, &box), 0);
+	assert_int_equal(rig_count(rig, "a"), 3);
+	assert_int_equal(rig_count(rig, "b"), 0);
+}
+
+static void moving_leaves_other_recipients_theirs(void **state)
+{
+	struct rig *rig = *state;
+	static const char *const names[] = { "a", "b" };
+	struct rig_box box;
+
+	assert_err(rig_deliver_to(rig, names, 2, lm_str("text\r\n"), 100), 0);
+	assert_err(rig_open(rig, "a", &box), 0);
+	assert_err(rig_move(rig, &box, &box.messages[0].id, 1, "c"), 0);
+	assert_err(rig_close(rig, &box), 0);
+	assert_err(rig_open(rig, "b", &box), 0);
+	assert_err(rig_expunge(rig, &box, &box.messages[0].id, 1), 0);
+	assert_err(rig_close(rig, &box), 0);
+	rig_expect(rig, "c", 0, lm_str("text\r\n"));
+	assert_int_equal(rig_count(rig, "a"), 0);
+}
+
+static void moving_to_another_recipient_loses_nothing(void **state)
+{
+	struct rig *rig = *state;
+	static const char *const names[] = { "a", "b" };
+	struct rig_box box;
+
+	assert_err(rig_deliver_to(rig, names, 2, lm_str("text\r\n"), 100), 0);
+	assert_err(rig_open(rig, "a", &box), 0);
+	assert_err(rig_move(rig, &box, &box.messages[0].id, 1, "b"), 0);
+	assert_err(rig_close(rig, &box), 0);
+	assert_int_equal(rig_count(rig, "a"), 0);
+	assert_in_range(rig_count(rig, "b"), 1, 2);
+	rig_expect(rig, "b", 0, lm_str("text\r\n"));
+}
+
+static void a_guid_is_taken_once_for_ever(void **state)
+{
+	struct rig *rig = *state;
+	static const char *const names[] = { "a", "b" };
+	struct rig_box box;
+
+	assert_false(rig_knows(rig, "a", "1"));
+	assert_err(rig_deliver_guid(rig, names, 1, "1", lm_str("one\r\n")), 0);
+	assert_err(rig_deliver_guid(rig, names, 1, "2", lm_str("two\r\n")), 0);
+	assert_err(rig_deliver_guid(rig, names, 1, "1", lm_str("again\r\n")), LM_E_EXISTS);
+	/* Known to one is refused for both. */
+	assert_err(rig_deliver_guid(rig, names, 2, "1", lm_str("again\r\n")), LM_E_EXISTS);
+	assert_int_equal(rig_count(rig, "a"), 2);
+	assert_int_equal(rig_count(rig, "b"), 0);
+	assert_false(rig_knows(rig, "b", "1"));
+	assert_err(rig_open(rig, "a", &box), 0);
+	assert_err(rig_move(rig, &box, &box.messages[0].id, 1, "b"), 0);
+	assert_err(rig_expunge(rig, &box, &box.messages[1].id, 1), 0);
+	assert_err(rig_close(rig, &box), 0);
+	if (strncmp(rig->url, "sqlite:", 7) == 0 || strncmp(rig->url, "maildir:", 8) == 0)
+		rig_reopen(rig);
+	assert_err(rig_deliver_guid(rig, names, 1, "1", lm_str("again\r\n")), LM_E_EXISTS);
+	assert_err(rig_deliver_guid(rig, names, 1, "2", lm_str("again\r\n")), LM_E_EXISTS);
+	assert_true(rig_knows(rig, "A", "1"));
+	assert_true(rig_knows(rig, "a", "2"));
+	assert_int_equal(rig_count(rig, "a"), 0);
+	assert_int_equal(rig_count(rig, "b"), 1);
+}
+
+static void no_guid_is_never_known(void **state)
+{
+	struct rig *rig = *state;
+	static const char *const names[] = { "a" };
+	static char text[LM_GUID_MAX + 2];
+
+	assert_err(rig_deliver_guid(rig, names, 1, "", lm_str("x")), 0);
+	assert_err(rig_deliver_guid(rig, names, 1, "", lm_str("x")), 0);
+	assert_false(rig_knows(rig, "a", ""));
+	memset(text, 'g', sizeof(text) - 1);
+	assert_err(rig_deliver_guid(rig, names, 1, text, lm_str("x")), LM_E_SYNTAX);
+	text[LM_GUID_MAX] = '\0';
+	assert_err(rig_deliver_guid(rig, names, 1, text, lm_str("x")), 0);
+	assert_err(rig_deliver_guid(rig, names, 1, text, lm_str("x")), LM_E_EXISTS);
+	text[0]++;
+	assert_err(rig_deliver_guid(rig, names, 1, text, lm_str("x")), 0);
+	assert_int_equal(rig_count(rig, "a"), 4);
+}
+
+static void a_large_message_known_already_is_refused(void **state)
+{
+	struct rig *rig = *state;
+	static const char *const names[] = { "a" };
+	static uint8_t big[400000];
+
+	rig_fill(big, sizeof(big), 5);
+	for (size_t size = 100000; size <= sizeof(big); size += 300000) {
+		struct lm_bytes text = lm_bytes(big, size);
+		char guid[20];
+
+		snprintf(guid, sizeof(guid), "%zu", size);
+		assert_err(rig_deliver_guid(rig, names, 1, guid, text), 0);
+		assert_err(rig_deliver_guid(rig, names, 1, guid, text), LM_E_EXISTS);
+		rig_expect(rig, "a", rig_count(rig, "a") - 1, text);
+	}
+	assert_int_equal(rig_count(rig, "a"), 2);
+}
+
+static void one_guid_at_once_is_taken_once(void **state)
+{
+	enum { DRAFTS = 12 };
+	struct rig *rig = *state;
+	struct lm_bytes name = lm_str("a");
+	struct lm_delivery delivery = { .mailboxes = &name,
+		                        .mailbox_count = 1,
+		                        .guid = { lm_str("s"), lm_str("g") } };
+	static struct wait_op waits[DRAFTS];
+	struct lm_draft *drafts[DRAFTS];
+	size_t taken = 0;
+
+	for (int i = 0; i < DRAFTS; i++) {
+		rig->store->ops->draft_begin(rig->store, &delivery,
+		                             &wait_start(rig, &waits[i])->op);
+		assert_err(wait_for(rig, &waits[i]), 0);
+		drafts[i] = waits[i].op.draft;
+		assert_err(rig_write(rig, drafts[i], lm_str("text\r\n")), 0);
+	}
+	for (int i = 0; i < DRAFTS; i++)
+		rig->store->ops->draft_commit(drafts[i], &wait_start(rig, &waits[i])->op);
+	for (int i = 0; i < DRAFTS; i++) {
+		int err = wait_for(rig, &waits[i]);
+
+		assert_true(err == 0 || err == LM_E_EXISTS);
+		taken += err == 0;
+	}
+	assert_int_equal(taken, 1);
+	assert_int_equal(rig_count(rig, "a"), 1);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 static const struct CMUnitTest tests[] = {
 	T(keeps_every_octet),
@@ -386,6 +572,14 @@ static const struct CMUnitTest tests[] = {
 	T(cancel_tells_the_truth),
 	T(a_canceled_open_holds_no_lock),
 	T(many_drafts_at_once),
+	T(moved_messages_are_whole_and_once),
+	T(move_is_all_or_none),
+	T(moving_leaves_other_recipients_theirs),
+	T(moving_to_another_recipient_loses_nothing),
+	T(a_guid_is_taken_once_for_ever),
+	T(no_guid_is_never_known),
+	T(a_large_message_known_already_is_refused),
+	T(one_guid_at_once_is_taken_once),
 };
 
 struct CMUnitTest *lm_conformance(const char *const *patterns, size_t count, size_t *out_count)

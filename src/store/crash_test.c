@@ -53,6 +53,7 @@ static void start_job(struct job *job)
 	struct lm_store *store = job->child->rig.store;
 
 	job->number = job->child->next++;
+	delivery.guid.guid = lm_bytes(&job->number, sizeof(job->number));
 	job->at = BEGIN;
 	store->ops->draft_begin(store, &delivery, &job->wait.op);
 }
@@ -251,6 +252,29 @@ static void check_expunged(const struct stock *before, const struct stock *after
 	assert_in_range(gone, count, count + 1);
 }
 
+/* "b" keeps all it ever got: its guids are those of its messages, and no others. */
+static void check_guids(struct rig *rig, const struct stock *stock)
+{
+	uint32_t count = stock->next + DRAFTS, *numbers = calloc(count, sizeof(*numbers));
+	struct lm_guid *guids = calloc(count, sizeof(*guids));
+	bool *known = calloc(count, sizeof(*known));
+	struct wait_op wait;
+
+	assert_true(numbers && guids && known);
+	for (uint32_t n = 0; n < count; n++) {
+		numbers[n] = n;
+		guids[n].guid = lm_bytes(&numbers[n], sizeof(numbers[n]));
+	}
+	rig->store->ops->mailbox_has_guids(rig->store, lm_str("b"), guids, count, known,
+	                                   &wait_start(rig, &wait)->op);
+	assert_err(wait_for(rig, &wait), 0);
+	for (uint32_t n = 0; n < count; n++)
+		assert_int_equal(known[n], stock->b[n]);
+	free(numbers);
+	free(guids);
+	free(known);
+}
+
 static size_t one_round(struct rig *rig, bool expunges, int ms)
 {
 	static struct told told[IDS_MAX];
@@ -263,6 +287,7 @@ static size_t one_round(struct rig *rig, bool expunges, int ms)
 	assert_err(lm_store_check(rig->url, show, NULL, NULL), 0);
 	assert_err(lm_store_open(rig->url, &rig->store, NULL), 0);
 	after = stock_of(rig);
+	check_guids(rig, &after);
 	if (expunges)
 		check_expunged(&before, &after, told, count);
 	else

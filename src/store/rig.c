@@ -103,13 +103,15 @@ int wait_for(struct rig *rig, struct wait_op *wait)
 	return wait->op.op.result;
 }
 
-int rig_begin(struct rig *rig, const char *const *names, size_t count, struct lm_draft **out_draft)
+static int begin(struct rig *rig, const char *const *names, size_t count, const char *guid,
+                 struct lm_draft **out_draft)
 {
 	struct lm_bytes *mailboxes = lm_alloc_zero(count, sizeof(*mailboxes));
 	struct lm_delivery delivery = { .mailboxes = mailboxes,
 		                        .mailbox_count = count,
 		                        .sender = lm_str("sender@example.org"),
-		                        .envelope = lm_str("RET=HDRS ENVID=1") };
+		                        .envelope = lm_str("RET=HDRS ENVID=1"),
+		                        .guid = { lm_str("there"), lm_str(guid) } };
 	struct wait_op wait;
 	int err;
 
@@ -123,6 +125,41 @@ int rig_begin(struct rig *rig, const char *const *names, size_t count, struct lm
 		*out_draft = wait.op.draft;
 	lm_free(mailboxes);
 	return err;
+}
+
+int rig_begin(struct rig *rig, const char *const *names, size_t count, struct lm_draft **out_draft)
+{
+	return begin(rig, names, count, "", out_draft);
+}
+
+int rig_deliver_guid(struct rig *rig, const char *const *names, size_t count, const char *guid,
+                     struct lm_bytes text)
+{
+	struct lm_draft *draft;
+	int err = begin(rig, names, count, guid, &draft);
+
+	if (err)
+		return err;
+	err = rig_write(rig, draft, text);
+	if (!err)
+		return rig_commit(rig, draft);
+	draft->store->ops->draft_abort(draft);
+	return err;
+}
+
+bool rig_knows(struct rig *rig, const char *user, const char *guid)
+{
+	struct lm_guid guids[2] = { { lm_str("elsewhere"), lm_str(guid) },
+		                    { lm_str("there"), lm_str(guid) } };
+	bool known[2] = { true, false };
+	struct wait_op wait;
+
+	rig->store->ops->mailbox_has_guids(rig->store, lm_str(user), guids, 2, known,
+	                                   &wait_start(rig, &wait)->op);
+	assert_false(wait.done);
+	assert_err(wait_for(rig, &wait), 0);
+	assert_false(known[0]);
+	return known[1];
 }
 
 int rig_write(struct rig *rig, struct lm_draft *draft, struct lm_bytes text)
@@ -218,6 +255,17 @@ int rig_expunge(struct rig *rig, struct rig_box *box, const uint64_t *ids, size_
 
 	box->mailbox->store->ops->mailbox_expunge(box->mailbox, ids, count,
 	                                          &wait_start(rig, &wait)->op);
+	assert_false(wait.done);
+	return wait_for(rig, &wait);
+}
+
+int rig_move(struct rig *rig, struct rig_box *box, const uint64_t *ids, size_t count,
+             const char *to)
+{
+	struct wait_op wait;
+
+	box->mailbox->store->ops->message_move(box->mailbox, ids, count, lm_str(to),
+	                                       &wait_start(rig, &wait)->op);
 	assert_false(wait.done);
 	return wait_for(rig, &wait);
 }

@@ -41,6 +41,11 @@ int rig_commit(struct rig *rig, struct lm_draft *draft);
 int rig_deliver_to(struct rig *rig, const char *const *names, size_t count, struct lm_bytes text,
                    size_t piece);
 int rig_deliver(struct rig *rig, const char *name, struct lm_bytes text);
+/** Deliver `text` with a guid of source "there". */
+int rig_deliver_guid(struct rig *rig, const char *const *names, size_t count, const char *guid,
+                     struct lm_bytes text);
+/** Does `user` know a guid of source "there". */
+bool rig_knows(struct rig *rig, const char *user, const char *guid);
 
 /** How often to repeat: less where each step is slow. */
 static inline size_t rig_times(const struct rig *rig, size_t n)
@@ -57,6 +62,8 @@ struct rig_box {
 int rig_open(struct rig *rig, const char *user, struct rig_box *out_box);
 int rig_read(struct rig *rig, struct rig_box *box, uint64_t id, struct lm_buf *out);
 int rig_expunge(struct rig *rig, struct rig_box *box, const uint64_t *ids, size_t count);
+int rig_move(struct rig *rig, struct rig_box *box, const uint64_t *ids, size_t count,
+             const char *to);
 int rig_close(struct rig *rig, struct rig_box *box);
 
 /** Octets that depend on `seed` only, with every value among them. */

@@ -37,6 +37,13 @@ struct lm_store_op {
 	void *backend[6];      /* the backend's own, while under way */
 };
 
+/** What a message was called where it came from: the maildrop there and its UIDL, say. Any octets,
+ * at most LM_GUID_MAX each; an empty `guid` is none. */
+enum { LM_GUID_MAX = 1024 };
+struct lm_guid {
+	struct lm_bytes source, guid;
+};
+
 /** What a delivery is for. Borrowed until draft_begin's op completed. */
 struct lm_delivery {
 	const struct lm_bytes *mailboxes; /**< canonical account names; the message appears in each,
@@ -46,6 +53,9 @@ struct lm_delivery {
 	struct lm_bytes envelope; /**< the rest of the envelope (DSN parameters …) as opaque text,
 	                             kept with the message */
 	uint64_t size_hint;       /**< octets expected, 0 unknown */
+	struct lm_guid guid;      /**< when not empty, each mailbox takes it once for ever: given
+	                             again to one of them, draft_commit is LM_E_EXISTS and stores
+	                             nothing, though the message was removed or moved since */
 };
 
 struct lm_store_ops {
@@ -71,13 +81,27 @@ struct lm_store_ops {
 	/** Remove messages, durably, all or none. */
 	void (*mailbox_expunge)(struct lm_mailbox *, const uint64_t *ids, size_t count,
 	                        struct lm_store_op *);
+	/** Move messages into the mailbox `to` (by name; it need not be open), durably, all or
+	 * none, octets exact. Here they are gone as if removed; there they are new to the next
+	 * session and may have other ids and UIDLs. One of a delivery that `to` has, too, stays
+	 * one. A guid is remembered where it was delivered. Errors: LM_E_NOT_FOUND, LM_E_SYNTAX
+	 * (name). */
+	void (*message_move)(struct lm_mailbox *, const uint64_t *ids, size_t count,
+	                     struct lm_bytes to, struct lm_store_op *);
+	/** Which of `count` guids the mailbox `user` was ever given: out_known[i] for guids[i].
+	 * Cheap: tens of thousands at once are expected. Needs no open mailbox. `user`, `guids` and
+	 * `out_known` are borrowed until the op completes. Errors: LM_E_SYNTAX. */
+	void (*mailbox_has_guids)(struct lm_store *, struct lm_bytes user,
+	                          const struct lm_guid *guids, size_t count, bool *out_known,
+	                          struct lm_store_op *);
 	/** Unlock and free; op may be NULL. Nothing may be under way on the mailbox. */
 	void (*mailbox_close)(struct lm_mailbox *, struct lm_store_op *);
 	void (*draft_begin)(struct lm_store *, const struct lm_delivery *, struct lm_store_op *);
 	/** `octets` are borrowed until op completes; one write at a time. Memory a draft holds is
 	 * bounded whatever comes. After an error only draft_abort is left. */
 	void (*draft_write)(struct lm_draft *, struct lm_bytes octets, struct lm_store_op *);
-	/** 0 means on disk, synced, in every mailbox. The draft is gone either way. */
+	/** 0 means on disk, synced, in every mailbox. The draft is gone either way.
+	 * LM_E_EXISTS: see the delivery's guid. */
 	void (*draft_commit)(struct lm_draft *, struct lm_store_op *);
 	/** Drop a draft; nothing may be under way on it. */
 	void (*draft_abort)(struct lm_draft *);

@@ -10,8 +10,9 @@
  *   faulty:SPEC:URL   SPEC is RULE[,RULE…]; RULE is KIND=N:ERROR, the N-th (from 1) operation of
  *                     that kind fails, or KIND=N+:ERROR, that one and all behind it. KIND is a
  *                     member of struct lm_store_ops (mailbox_open, mailbox_list, message_read,
- *                     mailbox_expunge, mailbox_close, draft_begin, draft_write, draft_commit);
- * ERROR a name of errors.def. What fails was not begun in the store behind:
+ *                     mailbox_expunge, message_move, mailbox_has_guids, mailbox_close,
+ *                     draft_begin, draft_write, draft_commit); ERROR a name of errors.def.
+ *                     What fails was not begun in the store behind:
  *                     "faulty:draft_commit=3:FULL:memory:".
  */
 #ifndef LM_STORE_STORE_IMPL_H
@@ -68,6 +69,27 @@ struct lm_bytes lm_name_lock_name(const struct lm_name_lock *lock);
 /** UIDL: 8 hex digits of the store, 12 of the message. */
 enum { LM_UIDL_LEN = 20 };
 void lm_uidl_write(uint32_t store_id, uint64_t message_id, char out[LM_UIDL_LEN]);
+
+/* Guids, remembered by a digest that nobody can make collide. */
+
+enum { LM_GUID_KEY_LEN = 16 };
+struct lm_guid_key {
+	uint8_t octets[LM_GUID_KEY_LEN];
+};
+/** Errors: LM_E_SYNTAX (too long). */
+LM_MUST int lm_guid_key(const struct lm_guid *guid, struct lm_guid_key *out_key);
+
+/** A set of keys in memory; zeroed it is empty. Threads: the owner's lock. */
+struct lm_guid_set {
+	struct lm_guid_key *slots; /* of zeros: free */
+	size_t count, cap;
+};
+void lm_guid_set_done(struct lm_guid_set *set);
+LM_MUST bool lm_guid_set_has(const struct lm_guid_set *set, const struct lm_guid_key *key);
+/** Room for `n` more, so that as many lm_guid_set_add cannot fail. Errors: LM_E_NOMEM. */
+LM_MUST int lm_guid_set_room(struct lm_guid_set *set, size_t n);
+/** Twice is once. */
+void lm_guid_set_add(struct lm_guid_set *set, const struct lm_guid_key *key);
 
 /** What RETR sends for a message: its octets, and CRLF where its last line has none. `tail`: the
  * message's last octets, at least 2 where it has as many. */

@@ -32,8 +32,8 @@ struct pending {
 };
 
 static const char *const kind_names[LM_WRAP_KINDS] = {
-	"mailbox_open",  "mailbox_list", "message_read", "mailbox_expunge",
-	"mailbox_close", "draft_begin",  "draft_write",  "draft_commit",
+	"mailbox_open",      "mailbox_list",  "message_read", "mailbox_expunge", "message_move",
+	"mailbox_has_guids", "mailbox_close", "draft_begin",  "draft_write",     "draft_commit",
 };
 
 int lm_wrap_kind_find(struct lm_bytes name)
@@ -182,6 +182,29 @@ static void mailbox_expunge(struct lm_mailbox *mailbox, const uint64_t *ids, siz
 		                               &p->inner);
 }
 
+static void message_move(struct lm_mailbox *mailbox, const uint64_t *ids, size_t count,
+                         struct lm_bytes to, struct lm_store_op *op)
+{
+	struct wrap *w = (struct wrap *)mailbox->store;
+	struct pending *p = begin(w, LM_WRAP_MESSAGE_MOVE, op);
+
+	if (p)
+		w->inner->ops->message_move(((struct box *)mailbox)->inner, ids, count, to,
+		                            &p->inner);
+}
+
+static void mailbox_has_guids(struct lm_store *store, struct lm_bytes user,
+                              const struct lm_guid *guids, size_t count, bool *out_known,
+                              struct lm_store_op *op)
+{
+	struct wrap *w = (struct wrap *)store;
+	struct pending *p = begin(w, LM_WRAP_MAILBOX_HAS_GUIDS, op);
+
+	if (p)
+		w->inner->ops->mailbox_has_guids(w->inner, user, guids, count, out_known,
+		                                 &p->inner);
+}
+
 /* The lock is gone whatever the result. */
 static void mailbox_close(struct lm_mailbox *mailbox, struct lm_store_op *op)
 {
@@ -261,6 +284,8 @@ static const struct lm_store_ops ops = {
 	.mailbox_list = mailbox_list,
 	.message_read = message_read,
 	.mailbox_expunge = mailbox_expunge,
+	.message_move = message_move,
+	.mailbox_has_guids = mailbox_has_guids,
 	.mailbox_close = mailbox_close,
 	.draft_begin = draft_begin,
 	.draft_write = draft_write,

@@ -19,8 +19,9 @@ struct body {
 struct maildrop {
 	struct maildrop *next;
 	char *name;
-	struct body **bodies;
+	struct body **bodies; /* by id */
 	size_t count, cap;
+	struct lm_guid_set guids; /* what was ever given */
 };
 
 struct memory {
@@ -44,6 +45,8 @@ struct draft {
 	struct lm_draft head;
 	struct lm_names *names;
 	struct lm_buf text;
+	bool has_guid;
+	struct lm_guid_key guid;
 };
 
 static const struct lm_store_ops ops;
@@ -83,10 +86,27 @@ static struct maildrop *find_or_make(struct memory *m, struct lm_bytes name)
 	return drop;
 }
 
+static int make_room(struct maildrop *drop, size_t more)
+{
+	struct body **bodies;
+	size_t cap = drop->cap ? drop->cap * 2 : 8;
+
+	if (drop->cap - drop->count >= more)
+		return 0;
+	cap = cap - drop->count < more ? drop->count + more : cap;
+	bodies = lm_realloc(drop->bodies, cap, sizeof(*bodies));
+	if (!bodies)
+		return LM_E_NOMEM;
+	drop->bodies = bodies;
+	drop->cap = cap;
+	return 0;
+}
+
 static void drop_free(struct maildrop *drop)
 {
 	for (size_t i = 0; i < drop->count; i++)
 		body_unref(drop->bodies[i]);
+	lm_guid_set_done(&drop->guids);
 	lm_free(drop->bodies);
 	lm_free(drop->name);
 	lm_free(drop);
@@ -180,52 +200,91 @@ static void mailbox_list(struct lm_mailbox *mailbox, struct lm_store_op *op)
 	lm_op_complete(&op->op, err);
 }
 
-static void message_read(struct lm_mailbox *mailbox, uint64_t id, uint64_t offset,
-                         struct lm_store_op *op)
+/* Where the id is or would go. */
+static size_t place_of(struct body *const *bodies, size_t count, uint64_t id)
 {
-	struct box *box = (struct box *)mailbox;
-	size_t low = 0, high = box->count;
+	size_t low = 0, high = count;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (box->bodies[mid]->id < id)
+		if (bodies[mid]->id < id)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	if (low == box->count || box->bodies[low]->id != id || offset > box->bodies[low]->len) {
+	return low;
+}
+
+static bool has(const struct maildrop *drop, uint64_t id)
+{
+	size_t at = place_of(drop->bodies, drop->count, id);
+
+	return at < drop->count && drop->bodies[at]->id == id;
+}
+
+static void message_read(struct lm_mailbox *mailbox, uint64_t id, uint64_t offset,
+                         struct lm_store_op *op)
+{
+	struct box *box = (struct box *)mailbox;
+	size_t at = place_of(box->bodies, box->count, id);
+
+	if (at == box->count || box->bodies[at]->id != id || offset > box->bodies[at]->len) {
 		lm_op_complete(&op->op, LM_E_NOT_FOUND);
 		return;
 	}
-	op->chunk = lm_bytes_from(lm_bytes(box->bodies[low]->data, box->bodies[low]->len), offset);
+	op->chunk = lm_bytes_from(lm_bytes(box->bodies[at]->data, box->bodies[at]->len), offset);
 	op->last = true;
 	lm_op_complete(&op->op, 0);
 }
 
-static size_t index_of(const struct maildrop *drop, uint64_t id)
+static bool has_all(const struct maildrop *drop, const uint64_t *ids, size_t count)
 {
-	size_t i = 0;
+	for (size_t i = 0; i < count; i++)
+		if (!drop || !has(drop, ids[i]))
+			return false;
+	return true;
+}
 
-	while (i < drop->count && drop->bodies[i]->id != id)
-		i++;
-	return i;
+/* NULL: the same id came before. */
+static struct body *take_out(struct maildrop *drop, uint64_t id)
+{
+	size_t at = place_of(drop->bodies, drop->count, id);
+	struct body *body;
+
+	if (at == drop->count || drop->bodies[at]->id != id)
+		return NULL;
+	body = drop->bodies[at];
+	memmove(&drop->bodies[at], &drop->bodies[at + 1],
+	        (drop->count - at - 1) * sizeof(struct body *));
+	drop->count--;
+	return body;
+}
+
+/* There is room. */
+static void put_in(struct maildrop *drop, struct body *body)
+{
+	size_t at = place_of(drop->bodies, drop->count, body->id);
+
+	if (at < drop->count && drop->bodies[at]->id == body->id) {
+		body_unref(body);
+		return;
+	}
+	memmove(&drop->bodies[at + 1], &drop->bodies[at],
+	        (drop->count - at) * sizeof(struct body *));
+	drop->bodies[at] = body;
+	drop->count++;
 }
 
 static int expunge(struct maildrop *drop, const uint64_t *ids, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!drop || index_of(drop, ids[i]) == drop->count)
-			return LM_E_NOT_FOUND;
+	if (!has_all(drop, ids, count))
+		return LM_E_NOT_FOUND;
 	for (size_t i = 0; i < count; i++) {
-		size_t at = index_of(drop, ids[i]);
+		struct body *body = take_out(drop, ids[i]);
 
-		if (at == drop->count) /* the same id twice */
-			continue;
-		body_unref(drop->bodies[at]);
-		memmove(&drop->bodies[at], &drop->bodies[at + 1],
-		        (drop->count - at - 1) * sizeof(struct body *));
-		drop->count--;
+		if (body)
+			body_unref(body);
 	}
 	return 0;
 }
@@ -240,6 +299,74 @@ static void mailbox_expunge(struct lm_mailbox *mailbox, const uint64_t *ids, siz
 	pthread_mutex_lock(&m->mutex);
 	err = expunge(find(m, lm_name_lock_name(box->lock)), ids, count);
 	pthread_mutex_unlock(&m->mutex);
+	lm_op_complete(&op->op, err);
+}
+
+static int move(struct memory *m, struct lm_bytes from, const uint64_t *ids, size_t count,
+                struct lm_bytes to)
+{
+	struct maildrop *source = find(m, from), *target;
+
+	if (!has_all(source, ids, count))
+		return LM_E_NOT_FOUND;
+	if (count == 0 || lm_bytes_equal(from, to))
+		return 0;
+	target = find_or_make(m, to);
+	if (!target || make_room(target, count))
+		return LM_E_NOMEM;
+	for (size_t i = 0; i < count; i++) {
+		struct body *body = take_out(source, ids[i]);
+
+		if (body)
+			put_in(target, body);
+	}
+	return 0;
+}
+
+static void message_move(struct lm_mailbox *mailbox, const uint64_t *ids, size_t count,
+                         struct lm_bytes to, struct lm_store_op *op)
+{
+	struct box *box = (struct box *)mailbox;
+	struct memory *m = (struct memory *)mailbox->store;
+	char name[LM_NAME_MAX + 1];
+	int err = lm_name_fold(to, name);
+
+	if (!err) {
+		pthread_mutex_lock(&m->mutex);
+		err = move(m, lm_name_lock_name(box->lock), ids, count, lm_str(name));
+		pthread_mutex_unlock(&m->mutex);
+	}
+	lm_op_complete(&op->op, err);
+}
+
+/* Called with the mutex held. */
+static int look_up(const struct maildrop *drop, const struct lm_guid *guids, size_t count,
+                   bool *out_known)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct lm_guid_key key;
+		int err = lm_guid_key(&guids[i], &key);
+
+		if (err)
+			return err;
+		out_known[i] = guids[i].guid.len && drop && lm_guid_set_has(&drop->guids, &key);
+	}
+	return 0;
+}
+
+static void mailbox_has_guids(struct lm_store *store, struct lm_bytes user,
+                              const struct lm_guid *guids, size_t count, bool *out_known,
+                              struct lm_store_op *op)
+{
+	struct memory *m = (struct memory *)store;
+	char name[LM_NAME_MAX + 1];
+	int err = lm_name_fold(user, name);
+
+	if (!err) {
+		pthread_mutex_lock(&m->mutex);
+		err = look_up(find(m, lm_str(name)), guids, count, out_known);
+		pthread_mutex_unlock(&m->mutex);
+	}
 	lm_op_complete(&op->op, err);
 }
 
@@ -265,7 +392,10 @@ static int draft_new(struct memory *m, const struct lm_delivery *delivery, struc
 
 	if (!draft)
 		return LM_E_NOMEM;
-	err = lm_names_new(delivery->mailboxes, delivery->mailbox_count, &draft->names);
+	draft->has_guid = delivery->guid.guid.len > 0;
+	err = lm_guid_key(&delivery->guid, &draft->guid);
+	if (!err)
+		err = lm_names_new(delivery->mailboxes, delivery->mailbox_count, &draft->names);
 	if (err) {
 		lm_free(draft);
 		return err;
@@ -316,29 +446,24 @@ static struct body *body_new(struct lm_bytes text)
 	return body;
 }
 
-static int make_room(struct memory *m, struct lm_bytes name)
+static int prepare(struct memory *m, const struct draft *draft, struct lm_bytes name)
 {
 	struct maildrop *drop = find_or_make(m, name);
-	struct body **bodies;
-	size_t cap;
+	int err = drop ? make_room(drop, 1) : LM_E_NOMEM;
 
-	if (!drop)
-		return LM_E_NOMEM;
-	if (drop->count < drop->cap)
-		return 0;
-	cap = drop->cap ? drop->cap * 2 : 8;
-	bodies = lm_realloc(drop->bodies, cap, sizeof(*bodies));
-	if (!bodies)
-		return LM_E_NOMEM;
-	drop->bodies = bodies;
-	drop->cap = cap;
-	return 0;
+	if (err || !draft->has_guid)
+		return err;
+	if (lm_guid_set_has(&drop->guids, &draft->guid))
+		return LM_E_EXISTS;
+	return lm_guid_set_room(&drop->guids, 1);
 }
 
-static int deliver(struct memory *m, const struct lm_names *names, struct body *body)
+static int deliver(struct memory *m, const struct draft *draft, struct body *body)
 {
+	const struct lm_names *names = draft->names;
+
 	for (size_t i = 0; i < names->count; i++) {
-		int err = make_room(m, names->name[i]);
+		int err = prepare(m, draft, names->name[i]);
 
 		if (err)
 			return err;
@@ -348,7 +473,9 @@ static int deliver(struct memory *m, const struct lm_names *names, struct body *
 		struct maildrop *drop = find(m, names->name[i]);
 
 		atomic_fetch_add(&body->refs, 1);
-		drop->bodies[drop->count++] = body;
+		put_in(drop, body);
+		if (draft->has_guid)
+			lm_guid_set_add(&drop->guids, &draft->guid);
 	}
 	return 0;
 }
@@ -362,7 +489,7 @@ static void draft_commit(struct lm_draft *base, struct lm_store_op *op)
 
 	if (body) {
 		pthread_mutex_lock(&m->mutex);
-		err = deliver(m, draft->names, body);
+		err = deliver(m, draft, body);
 		pthread_mutex_unlock(&m->mutex);
 		body_unref(body);
 	}
@@ -385,6 +512,8 @@ static const struct lm_store_ops ops = {
 	.mailbox_list = mailbox_list,
 	.message_read = message_read,
 	.mailbox_expunge = mailbox_expunge,
+	.message_move = message_move,
+	.mailbox_has_guids = mailbox_has_guids,
 	.mailbox_close = mailbox_close,
 	.draft_begin = draft_begin,
 	.draft_write = draft_write,

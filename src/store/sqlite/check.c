@@ -68,6 +68,11 @@ static int check_database(struct check *c)
 		                  "SELECT message FROM entry WHERE maildrop NOT IN"
 		                  " (SELECT id FROM maildrop)",
 		                  "in no maildrop: message");
+	if (!err)
+		err = report_rows(c,
+		                  "SELECT hex(digest) FROM guid WHERE length(digest) <> 16 OR"
+		                  " maildrop NOT IN (SELECT id FROM maildrop)",
+		                  "of no message: guid");
 	return err;
 }
 

@@ -28,6 +28,9 @@ static const char *const migrations[LM_DB_VERSION] = {
 	"CREATE TABLE account (folded TEXT PRIMARY KEY, name TEXT NOT NULL, crypt TEXT NOT NULL,"
 	" sha1 BLOB, sha256 BLOB, secret BLOB, flags INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX account_secret ON account (folded) WHERE secret IS NOT NULL;",
+	/* What each maildrop was ever given, whether or not it is still there. */
+	"CREATE TABLE guid (maildrop INTEGER NOT NULL, digest BLOB NOT NULL,"
+	" PRIMARY KEY (maildrop, digest)) WITHOUT ROWID;",
 };
 
 int lm_db_path(const char *path, char out[LM_DB_PATH_MAX + 8], struct lm_error *out_error)

@@ -9,7 +9,7 @@
 #include <sqlite3.h>
 
 enum {
-	LM_DB_VERSION = 1,   /**< PRAGMA user_version this code reads and writes */
+	LM_DB_VERSION = 2,   /**< PRAGMA user_version this code reads and writes */
 	LM_DB_CHUNK = 65536, /**< octets under one checksum; a body up to here is a blob */
 	LM_DB_PATH_MAX = 3800,
 };

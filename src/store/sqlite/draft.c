@@ -8,8 +8,10 @@ struct draft {
 	struct lm_draft head;
 	struct lm_names *names;
 	struct lm_bytes sender, envelope; /* behind the struct */
-	struct lm_buf text;               /* all of it, or what does not fill a chunk yet */
-	struct lm_buf sums;               /* a checksum for each chunk */
+	bool has_guid;
+	struct lm_guid_key guid;
+	struct lm_buf text; /* all of it, or what does not fill a chunk yet */
+	struct lm_buf sums; /* a checksum for each chunk */
 	uint64_t size;
 	size_t hint;
 	size_t reserved; /* of the store's budget */
@@ -54,7 +56,10 @@ static int draft_new(struct lm_sqlite *store, const struct lm_delivery *delivery
 	if (!draft)
 		return LM_E_NOMEM;
 	memset(draft, 0, sizeof(*draft));
-	err = lm_names_new(delivery->mailboxes, delivery->mailbox_count, &draft->names);
+	draft->has_guid = delivery->guid.guid.len > 0;
+	err = lm_guid_key(&delivery->guid, &draft->guid);
+	if (!err)
+		err = lm_names_new(delivery->mailboxes, delivery->mailbox_count, &draft->names);
 	if (err) {
 		lm_free(draft);
 		return err;
@@ -287,26 +292,64 @@ static int add_message(struct lm_writer *w, const struct draft *draft, int64_t i
 	return err;
 }
 
+static void bind_guid(sqlite3_stmt *stmt, int64_t drop, const struct draft *draft)
+{
+	sqlite3_bind_int64(stmt, 1, drop);
+	lm_db_bind(stmt, 2, lm_bytes(draft->guid.octets, sizeof(draft->guid.octets)));
+}
+
+/* LM_E_EXISTS: one of the maildrops has it. The maildrops are made here where they are new. */
+static int check_guid(struct lm_writer *w, const struct draft *draft)
+{
+	sqlite3_stmt *stmt = w->stmts[LM_W_HAS_GUID];
+
+	for (size_t i = 0; i < draft->names->count; i++) {
+		int64_t drop;
+		int rc, err = lm_writer_drop(w, draft->names->name[i], &drop);
+
+		if (err)
+			return err;
+		bind_guid(stmt, drop, draft);
+		rc = sqlite3_step(stmt);
+		sqlite3_reset(stmt);
+		if (rc != SQLITE_DONE)
+			return rc == SQLITE_ROW ? LM_E_EXISTS : lm_db_err(rc);
+	}
+	return 0;
+}
+
+static int add_to_drop(struct lm_writer *w, const struct draft *draft, struct lm_bytes name,
+                       int64_t id)
+{
+	sqlite3_stmt *stmt = w->stmts[LM_W_ADD_ENTRY];
+	int64_t drop;
+	int err = lm_writer_drop(w, name, &drop);
+
+	if (err)
+		return err;
+	sqlite3_bind_int64(stmt, 1, drop);
+	sqlite3_bind_int64(stmt, 2, id);
+	sqlite3_bind_int64(stmt, 3, (int64_t)lm_retr_octets(draft->size, tail_of(draft)));
+	err = lm_db_run(stmt);
+	if (err || !draft->has_guid)
+		return err;
+	bind_guid(w->stmts[LM_W_ADD_GUID], drop, draft);
+	return lm_db_run(w->stmts[LM_W_ADD_GUID]);
+}
+
 static int apply_draft(struct lm_sqlite *store, struct lm_write *write)
 {
 	struct draft *draft = lm_container(write, struct draft, write);
 	struct lm_writer *w = &store->writer;
-	int64_t id = (int64_t)w->next_id++;
-	uint64_t octets = lm_retr_octets(draft->size, tail_of(draft));
-	int err = add_message(w, draft, id);
+	int err = draft->has_guid ? check_guid(w, draft) : 0;
+	int64_t id;
 
-	for (size_t i = 0; i < draft->names->count && !err; i++) {
-		sqlite3_stmt *stmt = w->stmts[LM_W_ADD_ENTRY];
-		int64_t drop;
-
-		err = lm_writer_drop(w, draft->names->name[i], &drop);
-		if (err)
-			break;
-		sqlite3_bind_int64(stmt, 1, drop);
-		sqlite3_bind_int64(stmt, 2, id);
-		sqlite3_bind_int64(stmt, 3, (int64_t)octets);
-		err = lm_db_run(stmt);
-	}
+	if (err)
+		return err;
+	id = (int64_t)w->next_id++;
+	err = add_message(w, draft, id);
+	for (size_t i = 0; i < draft->names->count && !err; i++)
+		err = add_to_drop(w, draft, draft->names->name[i], id);
 	return err;
 }
 

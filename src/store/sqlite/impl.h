@@ -3,6 +3,8 @@
  *
  *   draft.c    loop thread: collects a message; large ones go to a segment on the crew
  *   mailbox.c  loop thread: snapshot, cache, expunge; misses go to the readers
+ *   change.c   removing and moving: loop thread, then the writer
+ *   guid.c     loop thread, then the readers: which guids are known
  *   listing.c  listings kept between sessions, until their maildrop changes
  *   crew.c     threads that take work from a queue: readers (a connection each) and the crew
  *   writer.c   the one thread that changes the database: what queued up is one transaction
@@ -143,8 +145,8 @@ struct lm_write {
 	struct lm_store_op *op; /**< NULL: the store's own, cannot be canceled */
 	/** Writer thread, before the transaction: octets to the writer's segment. May be NULL. */
 	int (*prepare)(struct lm_sqlite *store, struct lm_write *write);
-	/** Writer thread, inside the transaction. LM_E_NOT_FOUND: nothing was changed, the others
-	 * go on. Any other error ends the transaction for all. */
+	/** Writer thread, inside the transaction. LM_E_NOT_FOUND and LM_E_EXISTS: nothing was
+	 * changed, the others go on. Any other error ends the transaction for all. */
 	int (*apply)(struct lm_sqlite *store, struct lm_write *write);
 	/** It is over: free and complete. Writer thread, or whoever cancels. */
 	void (*finish)(struct lm_sqlite *store, struct lm_write *write, int result);
@@ -159,6 +161,9 @@ enum lm_writer_stmt {
 	LM_W_ADD_MESSAGE,
 	LM_W_ADD_ENTRY,
 	LM_W_HAS_ENTRY,
+	LM_W_MOVE_ENTRY,
+	LM_W_HAS_GUID,
+	LM_W_ADD_GUID,
 	LM_W_DEL_ENTRY,
 	LM_W_UNREF,
 	LM_W_PLACE,
@@ -283,8 +288,14 @@ struct lm_sqlite {
 /** The lock that one process has. Errors: LM_E_IN_USE naming it. */
 LM_MUST int lm_sqlite_lock(const char *path, int *out_fd, struct lm_error *out_error);
 
-enum lm_reader_stmt { LM_R_FIND_DROP, LM_R_LIST, LM_R_MESSAGE, LM_R_BEGIN, LM_R_COMMIT };
+enum lm_reader_stmt { LM_R_FIND_DROP, LM_R_LIST, LM_R_MESSAGE, LM_R_GUID, LM_R_BEGIN, LM_R_COMMIT };
 extern const char *const lm_reader_sqls[];
+
+/** The id of a maildrop, 0 where nothing was ever delivered. Reader thread. */
+LM_MUST int lm_sqlite_find_drop(sqlite3_stmt *stmt, struct lm_bytes name, int64_t *out_drop);
+struct lm_bytes lm_sqlite_box_name(const struct lm_mailbox *mailbox);
+/** As lm_sqlite_find_drop said when it was opened. */
+int64_t lm_sqlite_box_drop(const struct lm_mailbox *mailbox);
 
 void lm_sqlite_mailbox_open(struct lm_store *, struct lm_bytes user, struct lm_store_op *);
 void lm_sqlite_mailbox_list(struct lm_mailbox *, struct lm_store_op *);
@@ -294,7 +305,12 @@ bool lm_sqlite_message_at_hand(struct lm_mailbox *, uint64_t id, uint64_t offset
                                struct lm_bytes *out_chunk, bool *out_last);
 void lm_sqlite_mailbox_expunge(struct lm_mailbox *, const uint64_t *ids, size_t count,
                                struct lm_store_op *);
+void lm_sqlite_message_move(struct lm_mailbox *, const uint64_t *ids, size_t count,
+                            struct lm_bytes to, struct lm_store_op *);
 void lm_sqlite_mailbox_close(struct lm_mailbox *, struct lm_store_op *);
+void lm_sqlite_mailbox_has_guids(struct lm_store *, struct lm_bytes user,
+                                 const struct lm_guid *guids, size_t count, bool *out_known,
+                                 struct lm_store_op *);
 void lm_sqlite_draft_begin(struct lm_store *, const struct lm_delivery *, struct lm_store_op *);
 void lm_sqlite_draft_write(struct lm_draft *, struct lm_bytes octets, struct lm_store_op *);
 void lm_sqlite_draft_commit(struct lm_draft *, struct lm_store_op *);

@@ -14,6 +14,7 @@ const char *const lm_reader_sqls[] = {
 	[LM_R_FIND_DROP] = "SELECT id FROM maildrop WHERE name = ?",
 	[LM_R_LIST] = "SELECT message, octets FROM entry WHERE maildrop = ? ORDER BY message",
 	[LM_R_MESSAGE] = "SELECT size, sums, segment, place, body FROM message WHERE id = ?",
+	[LM_R_GUID] = "SELECT 1 FROM guid WHERE maildrop = ? AND digest = ?",
 	[LM_R_BEGIN] = "BEGIN",
 	[LM_R_COMMIT] = "COMMIT",
 	[LM_R_COMMIT + 1] = NULL,
@@ -39,14 +40,21 @@ struct box {
 	struct lm_work work;
 	size_t want_index; /* of the read under way */
 	uint64_t want_offset;
-	struct lm_write write;
-	uint64_t *ids; /* of the expunge under way */
-	size_t id_count;
 };
 
 static struct lm_sqlite *store_of(const struct box *box)
 {
 	return (struct lm_sqlite *)box->head.store;
+}
+
+struct lm_bytes lm_sqlite_box_name(const struct lm_mailbox *mailbox)
+{
+	return lm_name_lock_name(((const struct box *)mailbox)->lock);
+}
+
+int64_t lm_sqlite_box_drop(const struct lm_mailbox *mailbox)
+{
+	return ((const struct box *)mailbox)->listing->drop;
 }
 
 static void box_free(struct box *box)
@@ -58,7 +66,7 @@ static void box_free(struct box *box)
 	lm_free(box);
 }
 
-static int find_drop(sqlite3_stmt *stmt, struct lm_bytes name, int64_t *out_drop)
+int lm_sqlite_find_drop(sqlite3_stmt *stmt, struct lm_bytes name, int64_t *out_drop)
 {
 	int rc;
 
@@ -124,7 +132,7 @@ static int read_listing(struct box *box, sqlite3_stmt **reader)
 	struct lm_sqlite *store = store_of(box);
 	unsigned state = lm_listings_state(&store->listings, name);
 	int64_t drop = 0;
-	int err = find_drop(reader[LM_R_FIND_DROP], name, &drop);
+	int err = lm_sqlite_find_drop(reader[LM_R_FIND_DROP], name, &drop);
 
 	if (err)
 		return err;
@@ -431,109 +439,4 @@ void lm_sqlite_message_read(struct lm_mailbox *mailbox, uint64_t id, uint64_t of
 	box->want_offset = offset;
 	box->work = (struct lm_work){ .op = op, .run = run_read, .canceled = read_canceled };
 	lm_crew_add(&store_of(box)->readers, &box->work);
-}
-
-static void bind_entry(sqlite3_stmt *stmt, const struct box *box, uint64_t id)
-{
-	sqlite3_bind_int64(stmt, 1, box->listing->drop);
-	sqlite3_bind_int64(stmt, 2, (int64_t)id);
-}
-
-static int all_there(struct lm_writer *w, const struct box *box)
-{
-	sqlite3_stmt *stmt = w->stmts[LM_W_HAS_ENTRY];
-
-	for (size_t i = 0; i < box->id_count; i++) {
-		int rc;
-
-		bind_entry(stmt, box, box->ids[i]);
-		rc = sqlite3_step(stmt);
-		sqlite3_reset(stmt);
-		if (rc != SQLITE_ROW)
-			return rc == SQLITE_DONE ? LM_E_NOT_FOUND : lm_db_err(rc);
-	}
-	return 0;
-}
-
-/* Nobody has the message any more. */
-static int remove_message(struct lm_writer *w, uint64_t id)
-{
-	sqlite3_stmt *stmt = w->stmts[LM_W_PLACE];
-	uint64_t segment = 0, size = 0;
-	int rc, err;
-
-	sqlite3_bind_int64(stmt, 1, (int64_t)id);
-	rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW) {
-		segment = (uint64_t)sqlite3_column_int64(stmt, 0);
-		size = (uint64_t)sqlite3_column_int64(stmt, 1);
-	}
-	sqlite3_reset(stmt);
-	err = lm_db_err(rc);
-	if (!err && segment)
-		err = lm_writer_freed(w, segment, size);
-	if (err)
-		return err;
-	sqlite3_bind_int64(w->stmts[LM_W_DEL_MESSAGE], 1, (int64_t)id);
-	return lm_db_run(w->stmts[LM_W_DEL_MESSAGE]);
-}
-
-static int remove_entry(struct lm_writer *w, const struct box *box, uint64_t id)
-{
-	int err;
-
-	bind_entry(w->stmts[LM_W_DEL_ENTRY], box, id);
-	err = lm_db_run(w->stmts[LM_W_DEL_ENTRY]);
-	if (err || sqlite3_changes(w->db) == 0) /* the same id twice */
-		return err;
-	sqlite3_bind_int64(w->stmts[LM_W_UNREF], 1, (int64_t)id);
-	err = lm_db_run(w->stmts[LM_W_UNREF]);
-	if (err || sqlite3_changes(w->db) > 0)
-		return err;
-	return remove_message(w, id);
-}
-
-static int apply_expunge(struct lm_sqlite *store, struct lm_write *write)
-{
-	struct box *box = lm_container(write, struct box, write);
-	int err = all_there(&store->writer, box);
-
-	for (size_t i = 0; i < box->id_count && !err; i++)
-		err = remove_entry(&store->writer, box, box->ids[i]);
-	return err;
-}
-
-static void finish_expunge(struct lm_sqlite *store, struct lm_write *write, int result)
-{
-	struct box *box = lm_container(write, struct box, write);
-
-	lm_listings_changed(&store->listings, lm_name_lock_name(box->lock));
-	lm_free(box->ids);
-	box->ids = NULL;
-	lm_op_complete(&write->op->op, result);
-}
-
-void lm_sqlite_mailbox_expunge(struct lm_mailbox *mailbox, const uint64_t *ids, size_t count,
-                               struct lm_store_op *op)
-{
-	struct box *box = (struct box *)mailbox;
-	size_t size;
-
-	if (count == 0) {
-		lm_op_complete(&op->op, 0);
-		return;
-	}
-	box->ids = lm_mul(count, sizeof(*ids), &size) ? lm_alloc(size) : NULL;
-	if (!box->ids) {
-		lm_op_complete(&op->op, LM_E_NOMEM);
-		return;
-	}
-	memcpy(box->ids, ids, size);
-	box->id_count = count;
-	box->write = (struct lm_write){ .op = op,
-		                        .apply = apply_expunge,
-		                        .finish = finish_expunge,
-		                        .weight = count * 1024,
-		                        .frees = true };
-	lm_writer_add(store_of(box), &box->write);
 }

@@ -46,14 +46,30 @@ static void other_versions_are_told_apart(void **state)
 	sql(rig, "PRAGMA user_version = 99");
 	assert_err(lm_store_open(rig->url, &rig->store, &error), LM_E_CONFIG);
 	assert_non_null(strstr(error.text, "newer"));
-	sql(rig, "PRAGMA user_version = 1; PRAGMA application_id = 7");
+	sql(rig, "PRAGMA user_version = 2; PRAGMA application_id = 7");
 	assert_err(lm_store_open(rig->url, &rig->store, &error), LM_E_CONFIG);
 	assert_non_null(strstr(error.text, "not one of Lettermill's"));
 	sql(rig, "PRAGMA application_id = 0; PRAGMA user_version = 0");
 	assert_err(lm_store_open(rig->url, &rig->store, &error), LM_E_CONFIG);
-	sql(rig, "PRAGMA application_id = 1280141676; PRAGMA user_version = 1");
+	sql(rig, "PRAGMA application_id = 1280141676; PRAGMA user_version = 2");
 	assert_err(lm_store_open(rig->url, &rig->store, &error), 0);
 	rig_expect(rig, "a", 0, lm_str("kept\r\n"));
+}
+
+static void the_first_version_is_migrated(void **state)
+{
+	struct rig *rig = *state;
+	static const char *const names[] = { "a" };
+
+	assert_err(rig_deliver(rig, "a", lm_str("kept\r\n")), 0);
+	close_store(rig);
+	sql(rig, "DROP TABLE guid; PRAGMA user_version = 1");
+	assert_err(lm_store_open(rig->url, &rig->store, NULL), 0);
+	rig_expect(rig, "a", 0, lm_str("kept\r\n"));
+	assert_err(rig_deliver_guid(rig, names, 1, "1", lm_str("new\r\n")), 0);
+	assert_err(rig_deliver_guid(rig, names, 1, "1", lm_str("new\r\n")), LM_E_EXISTS);
+	rig_reopen(rig);
+	assert_true(rig_knows(rig, "a", "1"));
 }
 
 static void a_file_that_is_no_database_is_refused(void **state)
@@ -579,6 +595,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(other_versions_are_told_apart),
+		T(the_first_version_is_migrated),
 		T(a_file_that_is_no_database_is_refused),
 		T(a_folder_that_does_not_exist_is_named),
 		T(a_folder_that_cannot_be_written_is_named),

@@ -27,6 +27,11 @@ static const char *const sqls[LM_W_COUNT] = {
 	                      " sender, envelope, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
 	[LM_W_ADD_ENTRY] = "INSERT INTO entry (maildrop, message, octets) VALUES (?, ?, ?)",
 	[LM_W_HAS_ENTRY] = "SELECT 1 FROM entry WHERE maildrop = ? AND message = ?",
+	[LM_W_MOVE_ENTRY] = ("INSERT OR IGNORE INTO entry (maildrop, message, octets)"
+	                     " SELECT ?, message, octets FROM entry"
+	                     " WHERE maildrop = ? AND message = ?"),
+	[LM_W_HAS_GUID] = "SELECT 1 FROM guid WHERE maildrop = ? AND digest = ?",
+	[LM_W_ADD_GUID] = "INSERT INTO guid (maildrop, digest) VALUES (?, ?)",
 	[LM_W_DEL_ENTRY] = "DELETE FROM entry WHERE maildrop = ? AND message = ?",
 	[LM_W_UNREF] = "UPDATE message SET refs = refs - 1 WHERE id = ? AND refs > 1",
 	[LM_W_PLACE] = "SELECT segment, size FROM message WHERE id = ?",
@@ -121,7 +126,7 @@ static int apply_all(struct lm_sqlite *store, struct lm_write *group)
 
 	for (struct lm_write *one = group; one && !err; one = one->next) {
 		one->result = one->apply(store, one);
-		if (one->result != LM_E_NOT_FOUND)
+		if (one->result != LM_E_NOT_FOUND && one->result != LM_E_EXISTS)
 			err = one->result;
 	}
 	if (err || w->next_id == w->saved_next_id)
