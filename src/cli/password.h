@@ -15,5 +15,8 @@
  * LM_E_CANCELED (a signal came; the terminal is as it was).
  */
 LM_MUST int lm_cli_read_password(char *out, struct lm_error *out_error);
+/** Ask once at the controlling terminal, wherever standard input comes from. As above; without a
+ * terminal LM_E_UNSUPPORTED. */
+LM_MUST int lm_cli_ask_password(const char *prompt, char *out, struct lm_error *out_error);
 
 #endif
