@@ -2,6 +2,7 @@
 #include "server/options.h"
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "server/option_value.h"
 
 #include <errno.h>
@@ -52,53 +53,14 @@ const struct lm_option *lm_option_find(const char *name)
 	return NULL;
 }
 
-/* Names longer than this are no slips of the pen. */
-#define MAX_NAME 40
-
-static unsigned least(unsigned a, unsigned b, unsigned c)
-{
-	unsigned ab = a < b ? a : b;
-
-	return ab < c ? ab : c;
-}
-
-/* Levenshtein's distance, one row of the matrix at a time. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[MAX_NAME + 1];
-	size_t width = strlen(b);
-
-	for (unsigned j = 0; j <= width; j++)
-		row[j] = j;
-	for (unsigned i = 0; a[i]; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 0; j < width; j++) {
-			unsigned change = diagonal + (a[i] != b[j]);
-
-			diagonal = row[j + 1];
-			row[j + 1] = least(change, row[j] + 1, row[j + 1] + 1);
-		}
-	}
-	return row[width];
-}
-
 const char *lm_option_nearest(const struct lm_option *options, size_t count, const char *name)
 {
 	const char *nearest = NULL;
-	unsigned best = MAX_NAME;
+	unsigned best = LM_NEAREST_MAX;
 
-	if (strlen(name) > MAX_NAME)
-		return NULL;
-	for (size_t i = 0; i < count; i++) {
-		unsigned d = distance(name, options[i].name);
-
-		if (d < best && d <= 2 + strlen(name) / 3) {
-			best = d;
+	for (size_t i = 0; i < count; i++)
+		if (lm_nearer(name, options[i].name, &best))
 			nearest = options[i].name;
-		}
-	}
 	return nearest;
 }
 
