@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { RECIPIENTS_MAX = 64 };
+enum { RECIPIENTS_MAX = 64, KEPT = 16 };
 
 static const char *const type_names[LM_REQUEST_COUNT] = {
 	"NONE", "OPEN", "LOGIN", "CAPA", "NOOP", "RSET", "QUIT", "COMMAND", "STAT", "LIST",
@@ -167,25 +167,28 @@ static enum lm_request_type type_named(struct lm_bytes name)
 void chat_request(const struct chat *chat, const struct chat_step *step, struct lm_session *session,
                   lm_time_ms now)
 {
+	static struct parsed kept[KEPT]; /* an envelope lives until its outcome */
+	static size_t turn;
 	struct lm_bytes rest = step->text;
-	struct parsed p = { .step = step };
+	struct parsed *p = &kept[turn++ % KEPT];
 	int result;
 
-	p.request = LM_REQUEST_INIT(type_named(lm_next_word(&rest)));
-	p.envelope.recipients = p.recipients;
+	*p = (struct parsed){ .step = step };
+	p->request = LM_REQUEST_INIT(type_named(lm_next_word(&rest)));
+	p->envelope.recipients = p->recipients;
 	while (rest.len) {
 		if (lm_starts_nocase(rest, "argument=")) {
-			p.request.argument = lm_bytes_from(rest, 9);
+			p->request.argument = lm_bytes_from(rest, 9);
 			break;
 		}
-		take_word(&p, lm_next_word(&rest));
+		take_word(p, lm_next_word(&rest));
 	}
-	p.request.credentials = &p.credentials;
-	p.request.envelope = &p.envelope;
-	result = lm_session_request(session, &p.request, now);
-	if (result != p.result)
+	p->request.credentials = &p->credentials;
+	p->request.envelope = &p->envelope;
+	result = lm_session_request(session, &p->request, now);
+	if (result != p->result)
 		fail_msg("%s:%d: the request gives %s, should be %s", chat->file, step->line,
-		         lm_err_name(result), lm_err_name(p.result));
+		         lm_err_name(result), lm_err_name(p->result));
 }
 
 /* ---- outcomes ---- */
