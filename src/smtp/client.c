@@ -268,7 +268,8 @@ static int settle(struct lm_smtpc *s)
 		lm_smtpc_send_more(s);
 	release(&s->line.partial);
 	release(&s->notices);
-	return s->fatal;
+	/* The peer's errors are told by outcomes; the owner sees LM_WANT_ABORT. */
+	return s->fatal == LM_E_NOMEM ? s->fatal : 0;
 }
 
 static bool wants_input(const struct lm_smtpc *s)
@@ -297,8 +298,8 @@ static int op_feed(struct lm_session *session, struct lm_bytes in, lm_time_ms no
 			settle(s);
 		}
 	}
-	if (at < in.len && s->await == LM_SMTPC_HANDSHAKE)
-		lm_smtpc_fail(s, LM_E_PROTO, LM_SIDE_PEER, "octets where TLS should begin");
+	/* Not taken: the owner sees them, too. */
+	s->injected |= at < in.len && s->await == LM_SMTPC_HANDSHAKE;
 	*out_taken = at;
 	return settle(s);
 }
@@ -381,7 +382,7 @@ static int op_body(struct lm_session *session, struct lm_bytes chunk, bool last,
 	if (*out_taken || !s->send || !s->send->body)
 		s->since = now;
 	settle(s);
-	return s->fatal ? s->fatal : err;
+	return err;
 }
 
 static int op_body_failed(struct lm_session *session, int error)
@@ -470,8 +471,13 @@ static int op_tick(struct lm_session *session, lm_time_ms now)
 	}
 	lm_smtpc_fail(s, LM_E_TIMEOUT, LM_SIDE_NETWORK, "no reply within %lld seconds",
 	              (long long)(patience(s) / 1000));
-	settle(s);
-	return s->fatal;
+	return settle(s);
+}
+
+/* Whoever sent them did not wait for TLS; perhaps it was not even the server. */
+static void injected(struct lm_smtpc *s)
+{
+	lm_smtpc_fail(s, LM_E_PROTO, LM_SIDE_PEER, "octets came where TLS should begin");
 }
 
 static int op_tls_up(struct lm_session *session, const struct lm_tls_info *info, lm_time_ms now)
@@ -486,6 +492,10 @@ static int op_tls_up(struct lm_session *session, const struct lm_tls_info *info,
 		return LM_E_MISUSE;
 	LM_ASSERT(!lm_line_pending(&s->line));
 	enter(s);
+	if (s->injected) {
+		injected(s);
+		return s->fatal;
+	}
 	s->now = s->since = now;
 	s->info.tls = *info;
 	s->info.tls.active = true;
@@ -509,6 +519,8 @@ static void op_eof(struct lm_session *session, lm_time_ms now)
 	s->now = now;
 	s->closed = s->notice_disconnect = true;
 	forget_decision(s);
+	if (s->injected)
+		injected(s);
 	if (s->begun && s->send && !s->told)
 		lm_smtpc_send_cut(s, LM_E_CLOSED, LM_SIDE_NETWORK);
 	if (s->begun)

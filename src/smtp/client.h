@@ -102,6 +102,7 @@ struct lm_smtpc {
 	bool closed;   /**< the connection is gone */
 	bool quitting; /**< QUIT was pushed */
 	bool draining;
+	bool injected; /**< octets came behind the reply to STARTTLS */
 	bool notice_disconnect;
 	enum lm_smtpc_await await;
 	struct lm_line_reader line;

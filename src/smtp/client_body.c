@@ -85,7 +85,7 @@ int lm_smtpc_body(struct lm_smtpc *s, struct lm_bytes chunk, bool last, size_t *
 	if (!(t->chunked && t->envelope->binary) && has_bare(piece, last, &t->after_cr)) {
 		lm_smtpc_fail(s, LM_E_SYNTAX, LM_SIDE_CLIENT,
 		              "a CR or LF stands alone in the message");
-		return LM_E_SYNTAX;
+		return 0;
 	}
 	err = t->chunked ? add_chunk(s, piece, last) : add_data(s, piece, last);
 	if (err) {
