@@ -1,11 +1,25 @@
 /* Dot-stuffing. Inside a line everything is copied in runs; only line ends go octet by octet. */
 #include "wire/dot.h"
 
-enum state { LINE_START, IN_LINE, AFTER_CR, AFTER_DOT, AFTER_DOT_CR };
+/* LF_START and LF_DOT: behind a bare LF, of a lenient decoder only. */
+enum state { LINE_START, IN_LINE, AFTER_CR, AFTER_DOT, AFTER_DOT_CR, LF_START, LF_DOT };
 
 void lm_dot_decoder_init(struct lm_dot_decoder *d)
 {
 	*d = (struct lm_dot_decoder){ .state = LINE_START };
+}
+
+void lm_dot_decoder_go_on(struct lm_dot_decoder *d)
+{
+	d->done = d->ended_by_lf = false;
+	d->state = LINE_START;
+}
+
+static int state_behind_lf(const struct lm_dot_decoder *d, bool crlf)
+{
+	if (crlf || d->lf_lines)
+		return LINE_START;
+	return d->lenient ? LF_START : IN_LINE;
 }
 
 /* Copy up to and including the next LF (or all), and say how the run leaves the line. */
@@ -26,11 +40,60 @@ static size_t copy_run(struct lm_dot_decoder *d, const uint8_t *p, size_t left, 
 		bool crlf = body ? p[body - 1] == '\r' : d->state == AFTER_CR;
 
 		d->has_bare |= !crlf;
-		d->state = crlf ? LINE_START : IN_LINE;
+		d->state = state_behind_lf(d, crlf);
 	} else {
 		d->state = p[n - 1] == '\r' ? AFTER_CR : IN_LINE;
 	}
 	return n;
+}
+
+/* The dot a line begins with, now that `next` stands behind it: whether it stays. */
+static bool stays(const struct lm_dot_decoder *d, bool *keeps, uint8_t next)
+{
+	if (!d->lenient)
+		return false;
+	if (next != '.')
+		*keeps = true;
+	return *keeps;
+}
+
+/* An octet at a place where dots count: true when it is dealt with. What was held back and belongs
+ * to the message after all goes to `out`. */
+static bool dot_step(struct lm_dot_decoder *d, uint8_t c, uint8_t *out, size_t *len)
+{
+	switch (d->state) {
+	case LINE_START:
+	case LF_START:
+		if (c != '.')
+			return false;
+		d->state = d->state == LINE_START ? AFTER_DOT : LF_DOT;
+		return true;
+	case AFTER_DOT:
+		if (c == '\r') {
+			d->state = AFTER_DOT_CR;
+			return true;
+		}
+		d->done = d->ended_by_lf = c == '\n' && d->lf_lines;
+		if (!d->done && stays(d, &d->keeps, c))
+			out[(*len)++] = '.';
+		d->state = IN_LINE;
+		return d->done;
+	case LF_DOT:
+		if (stays(d, &d->keeps_behind_lf, c))
+			out[(*len)++] = '.';
+		d->state = IN_LINE;
+		return false;
+	case AFTER_DOT_CR:
+		if (c == '\n')
+			return d->done = true;
+		if (stays(d, &d->keeps, '\r'))
+			out[(*len)++] = '.';
+		out[(*len)++] = '\r';
+		d->state = AFTER_CR;
+		return false;
+	default:
+		return false;
+	}
 }
 
 size_t lm_dot_decode(struct lm_dot_decoder *d, struct lm_bytes in, uint8_t *out, size_t *out_taken)
@@ -38,38 +101,13 @@ size_t lm_dot_decode(struct lm_dot_decoder *d, struct lm_bytes in, uint8_t *out,
 	size_t at = 0, len = 0;
 
 	while (at < in.len && !d->done) {
-		uint8_t c = in.data[at];
+		size_t n;
 
-		switch (d->state) {
-		case LINE_START:
-			if (c == '.') {
-				d->state = AFTER_DOT;
-				at++;
-				continue;
-			}
-			break;
-		case AFTER_DOT:
-			if (c == '\r') {
-				d->state = AFTER_DOT_CR;
-				at++;
-				continue;
-			}
-			d->state = IN_LINE;
-			break;
-		case AFTER_DOT_CR:
-			if (c == '\n') {
-				d->done = true;
-				at++;
-				continue;
-			}
-			out[len++] = '\r';
-			d->state = AFTER_CR;
-			break;
-		default:
-			break;
+		if (dot_step(d, in.data[at], out, &len)) {
+			at++;
+			continue;
 		}
-		size_t n = copy_run(d, in.data + at, in.len - at, out + len);
-
+		n = copy_run(d, in.data + at, in.len - at, out + len);
 		at += n;
 		len += n;
 	}

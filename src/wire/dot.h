@@ -13,12 +13,22 @@ struct lm_dot_decoder {
 	bool done;     /**< CRLF.CRLF was seen; what follows belongs to somebody else */
 	bool has_bare; /**< a CR or LF stood alone */
 	bool has_nul;
+	/** For clients of servers that do not stuff as they should; set behind init. A dot at the
+	 * start of a line that no dot follows is nobody's stuffing: it stays, and shows that
+	 * later dots are none either (`keeps`). Two dots behind a bare LF become one, because
+	 * most servers take LF for a line's end, until `keeps_behind_lf`. */
+	bool lenient, keeps, keeps_behind_lf;
+	bool lf_lines;    /**< lenient: LF is a line's end as good as CRLF: LF . LF ends, too */
+	bool ended_by_lf; /**< `done` by ".LF" */
 };
 
 void lm_dot_decoder_init(struct lm_dot_decoder *d);
+/** `done` was wrong, the dot line belonged to the message: go on at the start of a line. */
+void lm_dot_decoder_go_on(struct lm_dot_decoder *d);
 
 /**
- * Un-stuff `in` into `out` (at least in.len + 2 octets of room). Only CRLF.CRLF ends the message;
+ * Un-stuff `in` into `out` (at least in.len + 2 octets of room). Only CRLF.CRLF ends the message
+ * (but see lf_lines);
  * the CRLF before the dot belongs to it. *out_taken is in.len unless `done` was reached. Returns
  * the octets written.
  */

@@ -44,12 +44,13 @@ static unsigned scan(struct lm_bytes text)
 static struct lm_line strip(struct lm_bytes whole)
 {
 	struct lm_line line = { whole, 0 };
+	bool crlf = whole.len > 1 && whole.data[whole.len - 2] == '\r';
 
-	if (whole.len > 1 && whole.data[whole.len - 2] == '\r')
+	if (crlf)
 		line.text.len -= 2;
 	else if (whole.len)
 		line.text.len--;
-	line.flags = scan(line.text);
+	line.flags = scan(line.text) | (crlf ? 0 : LM_LINE_LF);
 	return line;
 }
 

@@ -13,6 +13,7 @@ enum lm_line_flag {
 	LM_LINE_NUL = 4,      /**< holds NUL */
 	LM_LINE_8BIT = 8,     /**< holds an octet of 0x80 and above */
 	LM_LINE_CONTROL = 16, /**< holds another control character than TAB */
+	LM_LINE_LF = 32,      /**< lenient: ended by LF alone */
 };
 
 /** A reader's state between pieces of input. Zero-cost while no partial line is held. */
