@@ -113,7 +113,7 @@ int lm_line_read(struct lm_line_reader *r, struct lm_bytes in, size_t *out_taken
 	*out_line = strip(lm_buf_bytes(&r->partial));
 	if (r->dropping) {
 		out_line->text.len = r->partial.max - 2;
-		out_line->flags |= LM_LINE_TOO_LONG;
+		out_line->flags = (out_line->flags | LM_LINE_TOO_LONG) & ~(unsigned)LM_LINE_LF;
 	}
 	r->dropping = false;
 	lm_buf_clear(&r->partial);

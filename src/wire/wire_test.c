@@ -51,7 +51,7 @@ static void lines_end_with_crlf_only(void **state)
 	expect_lines("a\rb\r\n", 255, false, "a\rb|2;");
 	expect_lines("a\n\r\nb\r\r\n", 255, false, "a\n|2;b\r|2;");
 	expect_lines("\n\r\n", 255, false, "\n|2;");
-	expect_lines("a\nb\r\n", 255, true, "a|0;b|0;");
+	expect_lines("a\nb\r\n", 255, true, "a|32;b|0;");
 	expect_lines("\x01\r\n\x7f\r\n\xc3\xa9\r\n", 255, false, "\x01|16;\x7f|16;\xc3\xa9|8;");
 }
 
