@@ -8,7 +8,8 @@ static void words_of(FILE *out, const struct lm_cli_command *command)
 
 	fprintf(out, "\t%s) words=\"", command->name);
 	for (size_t i = 0; i < count; i++)
-		fprintf(out, "--%s ", options[i].name);
+		fprintf(out, "%s%s ", options[i].flags & LM_OPTION_WORD ? "" : "--",
+		        options[i].name);
 	fputs("--help\" ;;\n", out);
 }
 

@@ -59,7 +59,8 @@ static void print_option(FILE *out, const struct lm_option *o, bool with_actions
 	fputs("  ", out);
 	if (o->letter)
 		fprintf(out, "-%c, ", o->letter);
-	fprintf(out, "--%s%s%s\n", o->name, *o->placeholder ? " " : "", o->placeholder);
+	fprintf(out, "%s%s%s%s\n", o->flags & LM_OPTION_WORD ? "" : "--", o->name,
+	        *o->placeholder ? " " : "", o->placeholder);
 	help_of(o, with_actions, text, sizeof(text));
 	lm_cli_wrap(out, text, 8, WIDTH);
 	if (*o->fallback) {
@@ -171,7 +172,8 @@ static void markdown_option(FILE *out, const struct lm_option *o)
 	char text[MAX_HELP];
 
 	help_of(o, true, text, sizeof(text));
-	fprintf(out, "- `--%s%s%s`", o->name, *o->placeholder ? " " : "", o->placeholder);
+	fprintf(out, "- `%s%s%s%s`", o->flags & LM_OPTION_WORD ? "" : "--", o->name,
+	        *o->placeholder ? " " : "", o->placeholder);
 	if (o->letter)
 		fprintf(out, ", `-%c`", o->letter);
 	if (*o->fallback)

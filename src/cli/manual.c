@@ -41,7 +41,7 @@ static void roff_option(FILE *out, const struct lm_option *o)
 	fputs(".TP\n", out);
 	if (o->letter)
 		fprintf(out, "\\fB\\-%c\\fR, ", o->letter);
-	fputs("\\fB\\-\\-", out);
+	fputs(o->flags & LM_OPTION_WORD ? "\\fB" : "\\fB\\-\\-", out);
 	words(out, o->name);
 	fputs("\\fR \\fI", out);
 	words(out, o->placeholder);

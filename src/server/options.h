@@ -32,6 +32,7 @@ enum lm_option_flag {
 	LM_OPTION_SECRET = 1 << 1, /**< never shown, wiped when freed */
 	LM_OPTION_CLI = 1 << 2,    /**< the executable's own: command line only, no field */
 	LM_OPTION_LINES = 1 << 3,  /**< line breaks may stand in it */
+	LM_OPTION_WORD = 1 << 4,   /**< given as two words, NAME VALUE, without dashes */
 };
 
 /** One row of the table. */
