@@ -1,5 +1,5 @@
 /* What the registry of mime stores, its settings and tags say; and the fake store. */
-#include "store/mime_conformance.h"
+#include "store/mime_rig.h"
 
 static void tags_have_names(void **state)
 {

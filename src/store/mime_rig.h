@@ -1,18 +1,13 @@
 /** @file
- * What every mime store must do, as tests that run against a URL; and the rig they stand on.
+ * For the tests of mime stores: a store in a fresh place, and short ways to use it.
  */
-#ifndef LM_STORE_MIME_CONFORMANCE_H
-#define LM_STORE_MIME_CONFORMANCE_H
+#ifndef LM_STORE_MIME_RIG_H
+#define LM_STORE_MIME_RIG_H
 
 #include "lm_test.h"
 
 #include "base/buf.h"
 #include "store/mime.h"
-
-/** Every test for every pattern ("@" stands for a fresh place), as one array of *out_count. */
-struct CMUnitTest *lm_mime_conformance(const char *const *patterns, size_t count,
-                                       size_t *out_count);
-void lm_mime_conformance_free(struct CMUnitTest *tests, size_t count);
 
 struct mime_rig {
 	const char *pattern;
