@@ -47,7 +47,8 @@ struct lm_mime_query {
 };
 
 /** A setting of a store, by izy's name behind "mimestore.": path, commitmode, verbose, tablename,
- * accesstoken, groupid, itemid, simulate, limit, orderBy, dataservice; and "mailbox". */
+ * accesstoken, groupid, itemid, simulate, limit, orderBy, dataservice; and "mailbox", "cafile",
+ * "timeout". docs/stores.md says which store has which. */
 struct lm_mime_setting {
 	const char *name, *value;
 };
@@ -109,7 +110,8 @@ LM_API LM_MUST int lm_mime_add_write(struct lm_mime_add *add, struct lm_bytes oc
                                      struct lm_error *out_error);
 /** The message is whole; `add` is gone whatever comes back. It is durable once lm_mime_store_flush
  * said so: many together cost little more than one. Errors: LM_E_EXISTS, LM_E_FULL, LM_E_IO …
- * *out_name (may be NULL; 256 octets of room) is what the store calls it. */
+ * *out_name (may be NULL; 256 octets of room) is what the store calls it; "" where names are only
+ * given on disk (sqlite:, memory:, maildir:). */
 LM_API LM_MUST int lm_mime_add_end(struct lm_mime_add *add, char *out_name,
                                    struct lm_error *out_error);
 /** Forget it; nothing of it is left. NULL is allowed. */

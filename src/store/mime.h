@@ -42,7 +42,7 @@ struct lm_mime_conf {
 };
 
 struct lm_mime_ops {
-	unsigned caps; /**< enum lm_mime_cap */
+	/** Flushed before; also behind an open that failed half-way. */
 	void (*close)(struct lm_mime_store *store);
 	int (*query)(struct lm_mime_store *store, unsigned tags, size_t limit,
 	             struct lm_mime_query *out_query, struct lm_error *out_error);
@@ -70,8 +70,8 @@ enum { LM_MIME_NAME_SIZE = 256 };
 /** The heads of every store and of every message being added. */
 struct lm_mime_store {
 	const struct lm_mime_ops *ops;
-	unsigned caps;
-	bool commit;
+	unsigned caps; /* enum lm_mime_cap; set by open */
+	bool commit;   /* set behind open */
 };
 struct lm_mime_add {
 	struct lm_mime_store *store;

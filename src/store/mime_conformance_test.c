@@ -3,7 +3,8 @@
 
 #include "store/rig.h"
 
-static const char *const patterns[] = { "fake:", "localfs:@" };
+static const char *const patterns[] = { "fake:", "localfs:@", "memory:", "sqlite:@/mail.db",
+	                                "slow:1:sqlite:@/mail.db" };
 
 enum { UNREAD = 1 << LM_TAG_UNREAD };
 
@@ -40,19 +41,21 @@ static size_t count_of(struct mime_rig *rig, unsigned tags)
 static void an_added_message_reads_back(struct mime_rig *rig, struct lm_bytes octets)
 {
 	static int serial;
-	char guid[16], name[256] = "";
+	char guid[16], name[256] = "?";
 	struct lm_mime_query query;
 	size_t i = 0;
 
 	snprintf(guid, sizeof(guid), "g%d", ++serial);
 	assert_err(mime_rig_add(rig, "u@example.org", guid, octets, name), 0);
-	assert_true(name[0]);
+	assert_string_not_equal(name, "?");
 	assert_err(lm_mime_store_flush(rig->store, NULL), 0);
 	if (!keeps(rig))
 		return;
 	query = mime_rig_query(rig, 0, SIZE_MAX);
 	while (i < query.count && !lm_bytes_equal(query.items[i].name, lm_str(name)))
 		i++;
+	if (!name[0]) /* a store that gives names later, in the order of arrival */
+		i = query.count - 1;
 	assert_true(i < query.count);
 	assert_int_equal(query.items[i].tag, LM_TAG_UNREAD);
 	mime_rig_expect(rig, &query.items[i], octets);

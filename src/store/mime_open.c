@@ -1,5 +1,6 @@
 /* The mime stores there are, by the scheme of their URL, and their settings; the only file that
  * includes their backends. */
+#include "store/boxes/boxes.h"
 #include "store/fake/fake.h"
 #include "store/localfs/localfs.h"
 
@@ -15,6 +16,11 @@
 static const struct lm_mime_backend backends[] = {
 	{ "fake", 0, lm_fake_open },
 	{ "localfs", KEY(PATH), lm_localfs_open },
+	{ "sqlite", KEY(MAILBOX), lm_boxes_open },
+	{ "memory", KEY(MAILBOX), lm_boxes_open },
+	{ "maildir", KEY(MAILBOX), lm_boxes_open },
+	{ "slow", KEY(MAILBOX), lm_boxes_open },
+	{ "faulty", KEY(MAILBOX), lm_boxes_open },
 };
 
 enum { COMMON = KEY(COMMITMODE) | KEY(VERBOSE) | KEY(LIMIT) | KEY(ORDERBY) };
@@ -167,7 +173,6 @@ int lm_mime_store_open(const char *url, const struct lm_mime_setting *settings,
 		err = backend->open(url, strchr(url, ':') + 1, &conf, out_store, out_error);
 	if (err)
 		return err;
-	(*out_store)->caps = (*out_store)->ops->caps;
 	(*out_store)->commit = conf.commit;
 	return 0;
 }

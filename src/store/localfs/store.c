@@ -68,7 +68,6 @@ static void localfs_close(struct lm_mime_store *store)
 }
 
 static const struct lm_mime_ops ops = {
-	.caps = LM_MIME_DURABLE,
 	.close = localfs_close,
 	.query = lm_localfs_query,
 	.read = localfs_read,
@@ -134,6 +133,7 @@ int lm_localfs_open(const char *url, const char *rest, const struct lm_mime_conf
 	for (unsigned p = 0; p < LM_AT_PLACES; p++)
 		l->dir[p] = -1;
 	l->head.ops = &ops;
+	l->head.caps = LM_MIME_DURABLE;
 	l->limit = conf->limit ? conf->limit : DEFAULT_LIMIT;
 	l->descending = conf->descending;
 	l->path = lm_strdup_bytes(lm_str(path));
