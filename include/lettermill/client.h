@@ -115,6 +115,9 @@ LM_API bool lm_client_has(const struct lm_client *client, const char *capability
                           struct lm_bytes *out_rest);
 LM_API struct lm_bytes lm_client_greeting(const struct lm_client *client);
 LM_API struct lm_bytes lm_client_stamp(const struct lm_client *client);
+/** What became of a request in words: which side, which command, which reply; what the server said
+ * is escaped and cut. Fills *out_error (may be NULL) and returns outcome->result. Threads: any. */
+LM_API int lm_client_outcome_error(const struct lm_outcome *outcome, struct lm_error *out_error);
 /** Why the server's certificate would not have been taken, where that was passed over; "" when all
  * is well or there is no TLS. */
 LM_API const char *lm_client_tls_doubt(const struct lm_client *client);

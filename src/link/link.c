@@ -349,6 +349,15 @@ int lm_link_answer(struct lm_link *link, uint32_t event_id, const struct lm_repl
 	return 0;
 }
 
+int lm_link_request(struct lm_link *link, const struct lm_request *request)
+{
+	int err = lm_session_request(link->session, request, lm_loop_now(link->loop));
+
+	if (!err)
+		lm_link_schedule(link);
+	return err;
+}
+
 void lm_link_drain(struct lm_link *link)
 {
 	if (link->state == LM_LINK_HANDSHAKE) {
@@ -363,6 +372,16 @@ void lm_link_abort(struct lm_link *link)
 {
 	link->must_abort = true;
 	lm_link_schedule(link);
+}
+
+int lm_link_error(const struct lm_link *link)
+{
+	return link->has_failed ? link->result : 0;
+}
+
+const char *lm_link_tls_doubt(const struct lm_link *link)
+{
+	return link->transport ? lm_transport_tls_doubt(link->transport) : "";
 }
 
 struct lm_session *lm_link_session(struct lm_link *link)

@@ -56,6 +56,10 @@ void lm_link_free(struct lm_link *link);
  * error. Result as lm_session_answer. */
 int lm_link_answer(struct lm_link *link, uint32_t event_id, const struct lm_reply *reply);
 
+/** Push a request to a client session, from inside `event` or later. Result as lm_session_request.
+ */
+LM_MUST int lm_link_request(struct lm_link *link, const struct lm_request *request);
+
 /** End as soon as no transaction is open. */
 void lm_link_drain(struct lm_link *link);
 /** End now: `closed` follows from the loop. */
@@ -64,6 +68,10 @@ void lm_link_abort(struct lm_link *link);
 /** Why it ended, in words, for the log: a failed handshake names its reason. In `closed` or later;
  * lives as long as the link. */
 const char *lm_link_reason(const struct lm_link *link);
+/** Why it is about to end: 0 while nothing has failed. */
+int lm_link_error(const struct lm_link *link);
+/** As lm_transport_tls_doubt; "" without TLS. */
+const char *lm_link_tls_doubt(const struct lm_link *link);
 struct lm_session *lm_link_session(struct lm_link *link);
 struct lm_link_stats lm_link_stats(const struct lm_link *link);
 

@@ -234,6 +234,11 @@ lm_time_ms lm_loop_now(const struct lm_loop *loop)
 	return (lm_time_ms)uv_now(&loop->uv);
 }
 
+void lm_loop_update(struct lm_loop *loop)
+{
+	uv_update_time(&loop->uv);
+}
+
 bool lm_loop_is_own(const struct lm_loop *loop)
 {
 	return atomic_load_explicit(&loop->runner, memory_order_relaxed) == self();

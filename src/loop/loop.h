@@ -15,6 +15,8 @@
 
 /** The calling thread is the one in lm_loop_run. */
 bool lm_loop_is_own(const struct lm_loop *loop);
+/** Look at the clock, for who calls from outside lm_loop_run: lm_loop_now is old there. */
+void lm_loop_update(struct lm_loop *loop);
 /** Memory that all objects of a loop share: its content is anybody's once control goes back to the
  * loop or to an owner, so that no idle connection keeps a buffer. */
 enum lm_scratch { LM_SCRATCH_READ, LM_SCRATCH_WRITE };

@@ -107,8 +107,8 @@ static int set_trust(SSL_CTX *ctx, const struct lm_tls_params *params, struct lm
 	if (params->ca_file && SSL_CTX_load_verify_file(ctx, params->ca_file) != 1)
 		return lm_fail(out_error, LM_E_CONFIG, "CA file %s: %s", params->ca_file,
 		               lm_tls_reason());
-	if (!params->ca_file && !params->server && params->verify_peer)
-		(void)SSL_CTX_set_default_verify_paths(ctx);
+	if (!params->ca_file && !params->server)
+		lm_tls_trust_system(ctx);
 	if (params->server && params->ca_file) {
 		SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(params->ca_file));
 		mode = SSL_VERIFY_PEER;
@@ -117,12 +117,10 @@ static int set_trust(SSL_CTX *ctx, const struct lm_tls_params *params, struct lm
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	if (!params->server && params->verify_peer)
 		mode = SSL_VERIFY_PEER;
-	SSL_CTX_set_verify(ctx, mode, NULL);
+	SSL_CTX_set_verify(ctx, mode, params->server ? NULL : lm_tls_on_verify);
 	return 0;
 }
 
-/* RFC 7301 3.2 would have us refuse a peer that speaks none of ours; old clients offer odd things.
- */
 /* RFC 7301 3.2: a peer that wants another protocol is turned away, so that a browser cannot be made
  * to speak to us. */
 static int on_alpn(SSL *ssl, const uint8_t **out, uint8_t *out_len, const uint8_t *in,

@@ -51,6 +51,18 @@ int lm_tls_on_new_session(SSL *ssl, SSL_SESSION *session);
 /** The methods of the BIO between a transport's SSL and the transport below. */
 BIO_METHOD *lm_tls_bio_method(void);
 
+/** Client: trust whom the system trusts. */
+void lm_tls_trust_system(SSL_CTX *ctx);
+/** What is wrong with a peer's certificate, for people. */
+struct lm_tls_doubt {
+	char text[160];
+	size_t len;
+};
+/** Where a client's transport keeps it; NULL: out of memory. */
+struct lm_tls_doubt *lm_tls_doubt(SSL *ssl);
+/** For OpenSSL, client: notes it there. */
+int lm_tls_on_verify(int is_good, X509_STORE_CTX *store);
+
 /** All there is to know of a finished handshake, in one block (lm_free); NULL: out of memory. */
 struct lm_tls_info *lm_tls_info_new(SSL *ssl, bool server, const char *server_name);
 

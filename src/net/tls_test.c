@@ -260,10 +260,11 @@ static void clients_refuse_what_does_not_hold(void **state)
 	static const struct refusal table[] = {
 		{ "server", "mail.example", NULL },
 		{ "server", "127.0.0.1", NULL },
-		{ "server", "wrong.example", "hostname mismatch" },
-		{ "server", "127.0.0.2", "IP address mismatch" },
-		{ "expired", "mail.example", "certificate has expired" },
-		{ "stranger", "mail.example", "self-signed certificate" },
+		{ "server", "wrong.example",
+		  "TLS: the certificate is for another name: mail.example, 127.0.0.1" },
+		{ "server", "127.0.0.2", "is for another name: mail.example, 127.0.0.1" },
+		{ "expired", "mail.example", "the certificate has expired on 20" },
+		{ "stranger", "mail.example", "the certificate is self-signed" },
 	};
 
 	(void)state;

@@ -23,9 +23,10 @@ struct tls {
 	struct lm_task task;
 	struct lm_tls_info *info;
 	struct lm_error *reason;
-	char *server_name; /* client */
-	size_t batch;      /* ciphertext in the loop's write scratch, within one call only */
-	int error;         /* why nothing goes any more */
+	struct lm_tls_doubt *doubt; /* client */
+	char *server_name;          /* client */
+	size_t batch; /* ciphertext in the loop's write scratch, within one call only */
+	int error;    /* why nothing goes any more */
 	int below_error;
 	uint8_t want;
 	bool is_server : 1, is_done : 1;
@@ -155,13 +156,22 @@ static int fail(struct tls *t, int err, const char *text)
 	return t->reason ? lm_fail(t->reason, err, "TLS: %s", text) : err;
 }
 
+struct lm_tls_doubt *lm_tls_doubt(SSL *ssl)
+{
+	struct tls *t = SSL_get_app_data(ssl);
+
+	if (!t->doubt)
+		t->doubt = lm_alloc_zero(1, sizeof(*t->doubt));
+	return t->doubt;
+}
+
 static const char *ssl_reason(const struct tls *t)
 {
 	long verify = SSL_get_verify_result(t->ssl);
 	int reason = ERR_GET_REASON(ERR_peek_error());
 
 	if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && verify != X509_V_OK)
-		return X509_verify_cert_error_string(verify);
+		return t->doubt ? t->doubt->text : X509_verify_cert_error_string(verify);
 	if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
 		return "the peer closed the connection without a close_notify";
 	return lm_tls_reason();
@@ -344,6 +354,7 @@ static void release(struct tls *t)
 	SSL_free(t->ssl);
 	lm_tls_context_unref(t->context);
 	lm_buf_done(&t->pending);
+	lm_free(t->doubt);
 	lm_free(t->info);
 	lm_free(t->reason);
 	lm_free(t->server_name);
@@ -498,6 +509,13 @@ int lm_transport_tls_done(struct lm_transport *transport, struct lm_error *out_e
 		return t->error;
 	}
 	return t->is_done;
+}
+
+const char *lm_transport_tls_doubt(const struct lm_transport *transport)
+{
+	const struct tls *t = lm_container(transport, const struct tls, base);
+
+	return transport->ops == &tls_ops && t->doubt ? t->doubt->text : "";
 }
 
 SSL *lm_tls_ssl(struct lm_transport *tls)
