@@ -159,6 +159,7 @@ static void attach(struct lm_link *link, struct lm_transport *transport)
 	transport->ctx = link;
 }
 
+/* The client speaks first. The link may be freed when it returns. */
 static void enter_handshake(struct lm_link *link)
 {
 	link->state = LM_LINK_HANDSHAKE;
@@ -167,6 +168,25 @@ static void enter_handshake(struct lm_link *link)
 		link->phase_until = lm_loop_now(link->loop) + link->handshake_timeout;
 	link->transport->ops->want(link->transport, LM_IO_READ);
 	lm_link_set_timer(link);
+	if (link->server_name)
+		lm_link_handshake(link);
+}
+
+static void handshake_failed(struct lm_link *link, const struct lm_error *error)
+{
+	link->error = lm_alloc(sizeof(*link->error));
+	if (link->error)
+		*link->error = *error;
+	end_with(link, error->code);
+}
+
+/* Whoever sent octets did not wait for TLS; perhaps it was not even the peer. */
+static void refuse_injection(struct lm_link *link)
+{
+	struct lm_error error;
+
+	lm_fail(&error, LM_E_PROTO, "octets in the clear came in front of the TLS handshake");
+	handshake_failed(link, &error);
 }
 
 void lm_link_start_tls(struct lm_link *link)
@@ -175,9 +195,8 @@ void lm_link_start_tls(struct lm_link *link)
 	struct lm_tls_context *context;
 	int err;
 
-	/* Whoever sent these octets did not wait for TLS; perhaps it was not even the peer. */
 	if (lm_buf_len(&link->input)) {
-		end_with(link, LM_E_PROTO);
+		refuse_injection(link);
 		return;
 	}
 	context = link->owner->tls(link->ctx);
@@ -194,14 +213,6 @@ void lm_link_start_tls(struct lm_link *link)
 	}
 	attach(link, transport);
 	enter_handshake(link);
-}
-
-static void handshake_failed(struct lm_link *link, const struct lm_error *error)
-{
-	link->error = lm_alloc(sizeof(*link->error));
-	if (link->error)
-		*link->error = *error;
-	end_with(link, error->code);
 }
 
 void lm_link_handshake(struct lm_link *link)
