@@ -259,6 +259,7 @@ static void on_outcome(struct lm_client *client, const struct lm_event *event)
 		link_error(client, link_failure, &words);
 		outcome.result = words.code;
 		outcome.text = lm_str(words.text);
+		outcome.command.len = is_secure(client) ? outcome.command.len : 0;
 	}
 	if (outcome.side >= LM_SIDE_PEER && outcome.result && !client->failure.code)
 		lm_client_outcome_error(&outcome, &client->failure);

@@ -1,0 +1,131 @@
+/* The blocking face against our own server. */
+#include "client_rig.h"
+
+static const char letter[] = "From: carl@client.example\r\nSubject: dots\r\n\r\n"
+                             ".one\r\n..two\r\n\xFF\r\n";
+
+static void start(struct lm_rig *rig)
+{
+	static const char *const lmtp = "/lmtp.sock";
+	char path[128];
+	const char *const options[] = { "cert", test_certs_path("server.pem"),
+		                        "key",  test_certs_path("server.key"),
+		                        "lmtp", path,
+		                        NULL };
+
+	lm_rig_new(rig, NULL);
+	snprintf(path, sizeof(path), "%s%s", rig->folder, lmtp);
+	for (size_t i = 0; options[i]; i += 2)
+		assert_err(lm_server_set(rig->server, options[i], options[i + 1], NULL), 0);
+	lm_rig_start(rig);
+}
+
+static void send_letter(const struct lm_rig *rig, const char *listener)
+{
+	struct lm_client_params params = client_params(rig, listener);
+	struct lm_recipient to = { .address = lm_str("anna") };
+	struct lm_envelope envelope = { .sender = lm_str("carl@client.example"),
+		                        .recipients = &to,
+		                        .recipient_count = 1,
+		                        .eight_bit = true };
+	struct lm_client *client = client_open(&params);
+	struct lm_send_result result = { 0 };
+	struct lm_error error = { 0 };
+
+	if (lm_smtp_client_send(client, &envelope, lm_source_from_bytes(lm_str(letter)), &result,
+	                        &error))
+		fail_msg("%s: %s", listener, error.text);
+	assert_int_equal(result.recipient_count, 1);
+	assert_err(result.recipients[0].result, 0);
+	assert_int_equal(result.recipients[0].smtp_code, 250);
+	assert_false(result.unknown);
+	assert_err(lm_client_quit(client, &error), 0);
+	lm_client_free(client);
+}
+
+static int sum_octets(void *ctx, uint64_t number, uint64_t octets)
+{
+	assert_true(number > 0);
+	*(uint64_t *)ctx += octets;
+	return 0;
+}
+
+static int note_id(void *ctx, uint64_t number, struct lm_bytes id)
+{
+	assert_int_equal(number, 1);
+	assert_true(id.len > 0);
+	*(size_t *)ctx += 1;
+	return 0;
+}
+
+/* What came has a trace header in front. */
+static void check_fetched(struct lm_client *client, uint64_t number, uint64_t octets)
+{
+	struct lm_buf got;
+	struct lm_bytes all;
+
+	lm_buf_init(&got, CLIENT_SINK_MAX);
+	assert_err(lm_pop3_client_retr(client, number, octets, client_sink, &got, NULL), 0);
+	all = lm_buf_bytes(&got);
+	assert_true(all.len > sizeof(letter) - 1);
+	if (octets)
+		assert_int_equal(all.len, octets);
+	assert_bytes(lm_bytes_from(all, all.len - (sizeof(letter) - 1)), lm_str(letter));
+	lm_buf_clear(&got);
+	assert_err(lm_pop3_client_top(client, number, 1, client_sink, &got, NULL), 0);
+	all = lm_buf_bytes(&got);
+	assert_bytes(lm_bytes_from(all, all.len - 10), lm_str("\r\n\r\n.one\r\n"));
+	lm_buf_done(&got);
+}
+
+static void fetch_letters(const struct lm_rig *rig, const char *listener, uint64_t wanted)
+{
+	struct lm_client_params params = client_params(rig, listener);
+	struct lm_client *client = client_open(&params);
+	uint64_t count, octets, sum = 0, one = 0;
+	size_t ids = 0;
+
+	assert_err(lm_pop3_client_stat(client, &count, &octets, NULL), 0);
+	assert_int_equal(count, wanted);
+	assert_err(lm_pop3_client_list(client, 0, sum_octets, &sum, NULL), 0);
+	assert_int_equal(sum, octets);
+	assert_err(lm_pop3_client_list(client, 1, sum_octets, &one, NULL), 0);
+	assert_err(lm_pop3_client_uidl(client, 1, note_id, &ids, NULL), 0);
+	assert_int_equal(ids, 1);
+	check_fetched(client, 1, one);
+	assert_err(lm_pop3_client_dele(client, 1, NULL), 0);
+	assert_err(lm_client_noop(client, NULL), 0);
+	assert_err(lm_client_reset(client, NULL), 0);
+	assert_err(lm_pop3_client_dele(client, 2, NULL), 0);
+	assert_err(lm_client_quit(client, NULL), 0);
+	assert_err(lm_client_noop(client, NULL), LM_E_CLOSED);
+	lm_client_free(client);
+}
+
+static void letters_go_and_come(void **state)
+{
+	struct lm_rig rig;
+
+	(void)state;
+	start(&rig);
+	send_letter(&rig, "smtp");
+	send_letter(&rig, "smtps");
+	send_letter(&rig, "submission");
+	send_letter(&rig, "lmtp");
+	fetch_letters(&rig, "pop3", 4);
+	fetch_letters(&rig, "pop3s", 3);
+	lm_rig_free(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(letters_go_and_come),
+	};
+	int failed;
+
+	test_certs_make();
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	test_certs_remove();
+	return failed;
+}
