@@ -44,11 +44,14 @@ bool lm_smtpc_body_wants(const struct lm_smtpc *s)
 
 static int add_chunk(struct lm_smtpc *s, struct lm_bytes piece, bool last)
 {
-	int err = lm_buf_printf(&s->output, "BDAT %zu%s\r\n", piece.len, last ? " LAST" : "");
+	char command[48];
+	int n = snprintf(command, sizeof(command), "BDAT %zu%s", piece.len, last ? " LAST" : "");
+	int err = lm_buf_printf(&s->output, "%s\r\n", command);
 
 	if (!err)
 		err = lm_buf_add(&s->output, piece);
 	s->send->chunks++;
+	lm_smtpc_trace(s, 'C', lm_bytes(command, (size_t)n));
 	return err;
 }
 

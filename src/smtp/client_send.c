@@ -187,7 +187,10 @@ static void on_rcpt(struct lm_smtpc *s)
 
 	if (!is_understood(s, &result))
 		return;
-	keep_fate(s, &t->fates[t->answered++], result);
+	t->answered++;
+	if (t->refused)
+		return; /* MAIL was, and its reply says why */
+	keep_fate(s, &t->fates[t->answered - 1], result);
 	t->accepted += !result;
 }
 
