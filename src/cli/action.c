@@ -2,6 +2,7 @@
 #include "cli/action.h"
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "server/option_value.h"
 
 #include <stdarg.h>
@@ -10,12 +11,13 @@ enum { MAX_NAMES = 64, MAX_COMPLAINT = 400 };
 
 const char *lm_cli_nearest(const char *const *names, size_t count, const char *name)
 {
-	struct lm_option rows[MAX_NAMES] = { 0 };
+	const char *nearest = NULL;
+	unsigned best = LM_NEAREST_MAX;
 
-	LM_ASSERT(count <= MAX_NAMES);
 	for (size_t i = 0; i < count; i++)
-		rows[i].name = names[i];
-	return lm_option_nearest(rows, count, name);
+		if (lm_nearer(name, names[i], &best))
+			nearest = names[i];
+	return nearest;
 }
 
 static const struct lm_cli_action *actions_of(const struct lm_cli_command *command, size_t *count)

@@ -76,6 +76,50 @@ static void help_and_operands(void **state)
 	lm_cli_args_done(&args);
 }
 
+static const struct lm_option lettered[] = {
+	{ .name = "verbose", .placeholder = "", .kind = LM_OPTION_FLAG, .letter = 'v' },
+	{ .name = "quiet", .placeholder = "", .kind = LM_OPTION_FLAG, .letter = 'q' },
+	{ .name = "from", .placeholder = "A", .kind = LM_OPTION_STRING, .letter = 'f' },
+};
+
+static int parse_letters(const char **argv, struct lm_cli_args *args, struct lm_error *why)
+{
+	int argc = 0;
+
+	while (argv[argc])
+		argc++;
+	return lm_cli_args_parse(lettered, 3, argc, (char **)argv, args, why);
+}
+
+static void letters_stand_for_names(void **state)
+{
+	struct lm_cli_args args;
+
+	(void)state;
+	assert_err(parse_letters(ARGV("-vq", "-f", "anna", "-", "-vfbob", "--", "-x"), &args, NULL),
+	           0);
+	assert_int_equal(args.settings.count, 5);
+	assert_string_equal(lm_cli_settings_get(&args.settings, "quiet"), "");
+	assert_string_equal(args.settings.items[2].value, "anna");
+	assert_string_equal(args.settings.items[4].value, "bob");
+	assert_int_equal(args.operand_count, 2);
+	lm_cli_args_done(&args);
+}
+
+static void unknown_letters_are_refused(void **state)
+{
+	struct lm_error why = { 0 };
+	struct lm_cli_args args;
+
+	(void)state;
+	assert_err(parse_letters(ARGV("-vx"), &args, &why), LM_E_CONFIG);
+	assert_non_null(strstr(why.text, "\"-vx\""));
+	lm_cli_args_done(&args);
+	assert_err(parse_letters(ARGV("-f"), &args, &why), LM_E_CONFIG);
+	assert_non_null(strstr(why.text, "--from needs a value"));
+	lm_cli_args_done(&args);
+}
+
 static void wrong_words_are_refused(void **state)
 {
 	(void)state;
@@ -268,6 +312,8 @@ int main(void)
 		cmocka_unit_test(values_come_both_ways),
 		cmocka_unit_test(flags_need_no_value),
 		cmocka_unit_test(help_and_operands),
+		cmocka_unit_test(letters_stand_for_names),
+		cmocka_unit_test(unknown_letters_are_refused),
 		cmocka_unit_test(wrong_words_are_refused),
 		cmocka_unit_test(secrets_leave_the_command_line),
 		cmocka_unit_test(memory_may_run_out_anywhere),

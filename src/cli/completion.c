@@ -1,70 +1,71 @@
-/* Completion for bash, from the tables. */
-#include "cli/cli.h"
+/* Completion for bash, zsh and fish: what the three have in common, from the tables. */
+#include "cli/completion.h"
 
-static void words_of(FILE *out, const struct lm_cli_command *command)
+size_t lm_completion_actions(const struct lm_cli_command *command,
+                             const struct lm_cli_action **out_actions)
 {
 	size_t count = 0;
-	const struct lm_option *options = command->options ? command->options(&count) : NULL;
 
-	fprintf(out, "\t%s) words=\"", command->name);
-	for (size_t i = 0; i < count; i++)
-		fprintf(out, "%s%s ", options[i].flags & LM_OPTION_WORD ? "" : "--",
-		        options[i].name);
-	fputs("--help\" ;;\n", out);
+	*out_actions = command->actions ? command->actions(&count) : NULL;
+	return count;
 }
 
-/* What may follow an option: the words of a choice or flag, or a file name. */
-static void values_of(FILE *out, const struct lm_option *o)
+size_t lm_completion_options(const struct lm_cli_command *command,
+                             const struct lm_option **out_options)
 {
-	char words[64];
-	size_t len = strlen(o->placeholder);
+	size_t count = 0;
 
-	if (o->kind == LM_OPTION_CHOICE && len < sizeof(words)) {
-		memcpy(words, o->placeholder, len + 1);
-		for (char *p = words; *p; p++)
-			if (*p == '|')
-				*p = ' ';
-		fprintf(out, "\t--%s) words=\"%s\" ;;\n", o->name, words);
-	} else if (strcmp(o->placeholder, "FILE") == 0 || strcmp(o->placeholder, "DIR") == 0) {
-		fprintf(out, "\t--%s) files=1 ;;\n", o->name);
-	}
+	*out_options = command->options ? command->options(&count) : NULL;
+	return count;
 }
 
-static void bash(FILE *out)
+enum lm_completion_value lm_completion_value(const struct lm_option *o)
 {
-	size_t count, option_count;
-	const struct lm_cli_command *const *commands = lm_cli_commands(&count);
-	const struct lm_option *options = lm_option_table(&option_count);
+	static const char *const files[] = { "FILE", "DIR" };
 
-	fputs("_lettermill() {\n\tlocal i words files word=${COMP_WORDS[COMP_CWORD]}\n"
-	      "\tCOMPREPLY=()\n\tif [ \"$COMP_CWORD\" = 1 ]; then\n\t\twords=\"--help --version",
-	      out);
-	for (size_t i = 0; i < count; i++)
-		if (!commands[i]->hidden)
-			fprintf(out, " %s", commands[i]->name);
-	fputs("\"\n\telse case ${COMP_WORDS[1]} in\n", out);
-	for (size_t i = 0; i < count; i++)
-		if (!commands[i]->hidden)
-			words_of(out, commands[i]);
-	fputs("\tesac; fi\n\tcase ${COMP_WORDS[COMP_CWORD-1]} in\n", out);
-	fputs("\tuser) words=\"add passwd remove list --help\" ;;\n\tcompletion) words=bash ;;\n",
-	      out);
-	for (size_t i = 0; i < option_count; i++)
-		values_of(out, &options[i]);
-	fputs("\tesac\n\tfor ((i = 2; i < COMP_CWORD; i++)); do\n"
-	      "\t\tif [ \"${COMP_WORDS[i]}\" = -- ]; then words= files=; fi\n\tdone\n",
-	      out);
-	fputs("\tif [ -n \"$files\" ]; then\n\t\tmapfile -t COMPREPLY < "
-	      "<(compgen -f -- \"$word\")\n\telse\n\t\tmapfile -t COMPREPLY < "
-	      "<(compgen -W \"$words\" -- \"$word\")\n\tfi\n}\n"
-	      "complete -o filenames -F _lettermill lettermill\n",
-	      out);
+	if (*o->placeholder == '\0')
+		return LM_COMPLETION_NONE;
+	if (o->kind == LM_OPTION_CHOICE)
+		return LM_COMPLETION_WORDS;
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if (strcmp(o->placeholder, files[i]) == 0)
+			return LM_COMPLETION_FILE;
+	return o->kind == LM_OPTION_FLAG ? LM_COMPLETION_NONE : LM_COMPLETION_ANY;
+}
+
+const char *lm_completion_dashes(const struct lm_option *o)
+{
+	return o->flags & LM_OPTION_WORD ? "" : "--";
+}
+
+void lm_completion_words(FILE *out, const struct lm_option *o)
+{
+	for (const char *p = o->placeholder; *p; p++)
+		fputc(*p == '|' ? ' ' : *p, out);
+}
+
+void lm_completion_sentence(const char *text, char *out, size_t cap)
+{
+	const char *end = text;
+
+	while (*end && !(*end == '.' && (end[1] == ' ' || end[1] == '\0')))
+		end++;
+	snprintf(out, cap, "%.*s", (int)(end - text), text);
 }
 
 int lm_cli_completion(FILE *out, const char *shell)
 {
-	if (strcmp(shell, "bash") != 0)
-		return LM_E_NOT_FOUND;
-	bash(out);
-	return 0;
+	static const struct {
+		const char *name;
+		void (*print)(FILE *out);
+	} shells[] = { { "bash", lm_completion_bash },
+		       { "zsh", lm_completion_zsh },
+		       { "fish", lm_completion_fish } };
+
+	for (size_t i = 0; i < sizeof(shells) / sizeof(*shells); i++)
+		if (strcmp(shells[i].name, shell) == 0) {
+			shells[i].print(out);
+			return 0;
+		}
+	return LM_E_NOT_FOUND;
 }

@@ -25,6 +25,17 @@ def test_help_explains_every_command(folder):
         assert max(map(len, text.splitlines())) <= 80
 
 
+def test_help_of_an_action_has_its_options_only(folder):
+    text = expect(run(folder, "help", "user", "list"), 0).stdout
+    assert text == run(folder, "user", "list", "--help").stdout
+    assert text.startswith("Usage: lettermill user list ") and "--json" in text
+    assert "--apop" not in text
+    whole = run(folder, "user", "--help").stdout
+    assert "add, passwd: Keep the password" in whole and "  list\n" in whole
+    assert max(map(len, text.splitlines())) <= 80
+    expect(run(folder, "help", "user", "list", "x"), 64)
+
+
 def test_help_manual_and_markdown_name_every_option(folder):
     names = option_names(folder)
     assert len(names) > 40
@@ -55,7 +66,10 @@ def test_wrong_commands_are_refused(folder):
     expect(run(folder), 64, "Try: lettermill --help")
     expect(run(folder, "sreve"), 64, "sreve")
     expect(run(folder, "help", "sreve"), 64, "sreve")
-    expect(run(folder, "completion", "fish"), 64, "bash")
+    expect(run(folder, "completion", "tcsh"), 64, "bash, zsh or fish")
+    expect(run(folder, "usr", "list"), 64, "the nearest is user")
+    expect(run(folder, "user", "lst"), 64, "the nearest is list")
+    expect(run(folder, "help", "user", "lst"), 64, "lst")
     expect(run(folder, "serve", "now"), 64, "now")
 
 
@@ -148,28 +162,6 @@ def test_results_that_cannot_be_written_are_errors(folder):
             done = subprocess.run([EXE, *arguments], stdout=full, stderr=subprocess.PIPE, check=False,
                                   env=environment(folder))
         assert done.returncode == 74, done
-
-
-def complete(folder, *words):
-    """What bash offers for the last word."""
-    script = run(folder, "completion", "bash").stdout
-    script += f'COMP_WORDS=({" ".join(words)} ""); COMP_CWORD={len(words) - 1}\n_lettermill\n'
-    script += 'printf "%s\\n" "${COMPREPLY[@]}"\n'
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    assert not done.stderr, done.stderr
-    return done.stdout.split()
-
-
-def test_completion_knows_commands_options_and_words(folder):
-    if not shutil.which("bash"):
-        raise Skip("bash is not here")
-    assert complete(folder, "lettermill", "s") == ["serve"]
-    assert complete(folder, "lettermill", "serve", "--pop") == ["--pop3", "--pop3s"]
-    assert complete(folder, "lettermill", "serve", "--log-level", "w") == ["warn"]
-    assert complete(folder, "lettermill", "user", "p") == ["passwd"]
-    assert "--json" in complete(folder, "lettermill", "user", "list", "-")
-    assert complete(folder, "lettermill", "user", "list", "--", "-") == []
-    assert "man" not in complete(folder, "lettermill", "m")
 
 
 main()
