@@ -183,14 +183,12 @@ void lm_pop3c_end(struct lm_pop3c *c, int result, enum lm_side side, const char 
 	c->state = LM_POP3C_CLOSED;
 	c->decision.type = LM_EVENT_NONE;
 	c->want_tls = false;
-	drop_output(c);
 	while (c->head) {
 		lm_pop3c_finish(c, result, side, text);
 		if (result != LM_E_CANCELED)
 			result = LM_E_CLOSED;
 		side = LM_SIDE_NETWORK;
 	}
-	drop_buffers(c);
 }
 
 /* Behind every step: the moment for what waits. */
@@ -393,7 +391,7 @@ static int client_tick(struct lm_session *session, lm_time_ms now)
 	c->now = now;
 	lm_pop3c_end(c, LM_E_TIMEOUT, LM_SIDE_NETWORK, "no answer from the server for %lld ms",
 	             (long long)c->params->timeout);
-	return 0;
+	return settle(c, 0);
 }
 
 /* ---- beginning and end ---- */
@@ -429,6 +427,7 @@ static void client_eof(struct lm_session *session, lm_time_ms now)
 	c->ended = true;
 	guard(c, c->state == LM_POP3C_CLOSED ? 0 : lm_pop3c_body_eof(c));
 	lm_pop3c_end(c, LM_E_CLOSED, LM_SIDE_NETWORK, "the server closed the connection");
+	settle(c, 0);
 }
 
 static void client_drain(struct lm_session *session, lm_time_ms now)
@@ -461,6 +460,7 @@ static void client_free(struct lm_session *session)
 		c->notes = next;
 	}
 	drop_buffers(c);
+	drop_output(c);
 	lm_buf_done(&c->item.text);
 	lm_buf_done(&c->greeting);
 	lm_buf_done(&c->stamp);

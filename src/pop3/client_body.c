@@ -70,11 +70,24 @@ static void limit(struct lm_pop3c *c, size_t n)
 	b->result = LM_E_LIMIT;
 }
 
+/* As much again passed by, and a little, so that a short limit has a way to be told. */
 static bool is_endless(const struct lm_pop3c *c)
 {
-	uint64_t max = c->params->max_message;
+	uint64_t max = c->params->max_message, count = c->body.count;
 
-	return max && c->body.count / 2 > max;
+	return max && count > max && count - max > max + 64;
+}
+
+/* How much of `in` is decoded at once: an event's worth, and not far over the limit, so that what
+ * is told of a message that is too large does not depend on how it arrives. */
+static size_t portion(const struct lm_pop3c *c, size_t len)
+{
+	uint64_t max = c->params->max_message;
+	size_t most = LM_POP3C_CHUNK_MAX;
+
+	if (max && !c->body.skipping && max - c->body.count < most)
+		most = (size_t)(max - c->body.count) + 1;
+	return len < most ? len : most;
 }
 
 /* Decode what fits into an event. */
@@ -85,8 +98,7 @@ static int decode(struct lm_pop3c *c, struct lm_bytes in, size_t *out_taken)
 	size_t n;
 	int err;
 
-	if (in.len > LM_POP3C_CHUNK_MAX)
-		in.len = LM_POP3C_CHUNK_MAX;
+	in.len = portion(c, in.len);
 	err = lm_buf_room(&b->chunk, in.len + 2, &room);
 	if (err)
 		return err;

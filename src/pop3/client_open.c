@@ -78,10 +78,11 @@ void lm_pop3c_capa_forget(struct lm_pop3c *c)
 
 int lm_pop3c_capa_add(struct lm_pop3c *c, struct lm_bytes line)
 {
+	int err;
+
 	if (lm_buf_len(&c->capa) + line.len + 1 > LM_POP3C_CAPA_MAX)
 		return 0;
-	int err = lm_buf_add(&c->capa, line);
-
+	err = lm_buf_add(&c->capa, line);
 	return err ? err : lm_buf_add_str(&c->capa, "\n");
 }
 
