@@ -84,6 +84,20 @@ static int give(struct scan *s, InternetAddress *address)
 	return s->each(s->ctx, text);
 }
 
+/* Brackets and route go here: GMime leaks where something is wrong between them. */
+static const char *address_in_item(struct scan *s)
+{
+	uint8_t *begin = s->item;
+
+	if (!s->closed)
+		return (const char *)begin;
+	s->item[s->len - 1] = 0;
+	begin += 1 + (s->item[1] == ' ');
+	if (*begin == '@' && memchr(begin, ':', strlen((char *)begin)))
+		begin = (uint8_t *)memchr(begin, ':', strlen((char *)begin)) + 1;
+	return (const char *)begin;
+}
+
 static int parse_item(struct scan *s)
 {
 	InternetAddressList *list;
@@ -92,7 +106,7 @@ static int parse_item(struct scan *s)
 
 	s->item[s->len] = 0;
 	s->doubt = false;
-	list = internet_address_list_parse(s->options, (const char *)s->item);
+	list = internet_address_list_parse(s->options, address_in_item(s));
 	if (list && !s->doubt && internet_address_list_length(list) == 1)
 		only = internet_address_list_get_address(list, 0);
 	err = only && INTERNET_ADDRESS_IS_MAILBOX(only) ? give(s, only)
@@ -152,8 +166,9 @@ static bool enclosed(struct scan *s, uint8_t c)
 /* Names before an address are of no use here, be they as long as they want. */
 static void open_angle(struct scan *s)
 {
+	s->junk = s->angle;
 	s->angle = true;
-	s->too_long = s->junk = false;
+	s->too_long = false;
 	s->len = 0;
 	put(s, '<');
 }

@@ -235,7 +235,7 @@ static void address_shapes(void **state)
 	check_to("", "");
 	check_to("postmaster", "postmaster");
 	check_to("a@[127.0.0.1], b@[IPv6:::1]", "a@[127.0.0.1],b@[IPv6:::1]");
-	check_to("<@x,@y:a@b>", "a@b");
+	check_to("<@x,@y:a@b>, < c@d >", "a@b,c@d");
 	check_to("a @ b . c", "a@b.c");
 	check_to("foo@bar <a@b>", "a@b");
 	check_to("x > y <a@b>, c@d", "a@b,c@d");
@@ -284,6 +284,11 @@ static void wrong_addresses(void **state)
 	wrong_to("<a@b> c@d", "is followed by");
 	wrong_to("<a@b> \"c\"", "is followed by");
 	wrong_to("<a b@c>", "is not an address");
+	wrong_to("<a<b@c>", "is followed by");
+	wrong_to("<a@b, c@d>", "is not an address");
+	wrong_to("<a@b c>", "is not an address");
+	wrong_to("<g:a@b;>", "is not an address");
+	wrong_to("<@x:>", "is not an address");
 	wrong_to("<a\001@b>", "is not an address");
 	wrong_to("<>", "\"<>\" is nobody");
 	wrong_to("a..b@c", "\"a..b@c\" is not");
