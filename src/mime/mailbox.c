@@ -89,6 +89,7 @@ static const char *address_in_item(struct scan *s)
 {
 	uint8_t *begin = s->item;
 
+	s->item[s->len] = 0;
 	if (!s->closed)
 		return (const char *)begin;
 	s->item[s->len - 1] = 0;
@@ -98,15 +99,48 @@ static const char *address_in_item(struct scan *s)
 	return (const char *)begin;
 }
 
+/* Behind a quote or a bracket's content; the scanner found that both are closed. */
+static const char *skip_enclosed(const char *p, char end)
+{
+	for (p++; *p && *p != end; p++)
+		if (*p == '\\' && p[1])
+			p++;
+	return *p ? p + 1 : p;
+}
+
+/* Words with a dot or an at between. What is not even that is no address, and GMime, which would
+ * make a name and an address of it, leaks in some of these cases. */
+static bool is_dotted(const char *p)
+{
+	bool word = false;
+
+	while (*p) {
+		size_t atom = strcspn(p, " \t\"[]<>():;,\\.@");
+
+		if (*p == ' ' || *p == '\t') {
+			p++;
+		} else if (*p == '.' || *p == '@') {
+			word = false;
+			p++;
+		} else if (word || (atom == 0 && *p != '"' && *p != '[')) {
+			return false;
+		} else {
+			word = true;
+			p = atom ? p + atom : skip_enclosed(p, *p == '"' ? '"' : ']');
+		}
+	}
+	return true;
+}
+
 static int parse_item(struct scan *s)
 {
+	const char *text = address_in_item(s);
 	InternetAddressList *list;
 	InternetAddress *only = NULL;
 	int err;
 
-	s->item[s->len] = 0;
 	s->doubt = false;
-	list = internet_address_list_parse(s->options, address_in_item(s));
+	list = is_dotted(text) ? internet_address_list_parse(s->options, text) : NULL;
 	if (list && !s->doubt && internet_address_list_length(list) == 1)
 		only = internet_address_list_get_address(list, 0);
 	err = only && INTERNET_ADDRESS_IS_MAILBOX(only) ? give(s, only)

@@ -1,0 +1,392 @@
+/* Messages read, sent, and what is said about it. */
+#include "cli/letter.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum { EXIT_SOME = 1, EXIT_UNAVAILABLE = 69, CHUNK = 65536, XTEXT_MAX = 100 };
+
+/* ---- What people give ---- */
+
+bool lm_letter_address(const char *text, bool null_allowed, struct lm_bytes *out_address)
+{
+	struct lm_bytes b = lm_str(text);
+
+	if (b.len >= 2 && b.data[0] == '<' && b.data[b.len - 1] == '>')
+		b = lm_bytes(b.data + 1, b.len - 2);
+	if (b.len == 0 && !null_allowed) {
+		lm_cli_complain("an address is empty");
+		return false;
+	}
+	*out_address = b;
+	return true;
+}
+
+unsigned lm_letter_notify(const char *text)
+{
+	static const struct {
+		const char *word;
+		unsigned bit;
+	} words[] = { { "success", LM_NOTIFY_SUCCESS },
+		      { "failure", LM_NOTIFY_FAILURE },
+		      { "delay", LM_NOTIFY_DELAY } };
+	unsigned bits = 0;
+
+	if (strcmp(text, "never") == 0)
+		return LM_NOTIFY_NEVER;
+	while (*text) {
+		size_t len = strcspn(text, ","), i;
+
+		for (i = 0; i < 3; i++)
+			if (lm_bytes_equal(lm_bytes(text, len), lm_str(words[i].word)))
+				break;
+		if (i == 3)
+			return 0;
+		bits |= words[i].bit;
+		text += len;
+		if (*text == ',' && !*++text)
+			return 0;
+	}
+	return bits;
+}
+
+char lm_letter_ret(const char *text)
+{
+	if (strcmp(text, "full") == 0)
+		return 'F';
+	return strcmp(text, "hdrs") == 0 ? 'H' : 0;
+}
+
+bool lm_letter_xtext(const char *text, char out[101])
+{
+	size_t len = 0;
+
+	for (; *text; text++) {
+		bool plain = *text > ' ' && *text <= '~' && *text != '+' && *text != '=';
+
+		if (*text < ' ' || *text > '~' || len + (plain ? 1 : 3) > XTEXT_MAX)
+			return false;
+		if (plain)
+			out[len++] = *text;
+		else
+			len += (size_t)snprintf(out + len, 4, "+%02X", (unsigned)*text);
+	}
+	out[len] = '\0';
+	return true;
+}
+
+/* ---- Reading ---- */
+
+static int read_all(int fd, struct lm_outgoing *letter, struct lm_error *why)
+{
+	static uint8_t chunk[CHUNK];
+	ssize_t n;
+	int err = 0;
+
+	while (err == 0) {
+		n = read(fd, chunk, sizeof(chunk));
+		if (n == 0)
+			return lm_outgoing_end(letter, why);
+		if (n > 0)
+			err = lm_outgoing_write(letter, lm_bytes(chunk, (size_t)n), why);
+		else if (errno != EINTR)
+			err = lm_fail_errno(why, LM_E_IO, errno, "cannot be read");
+	}
+	return err;
+}
+
+static int qualify(struct lm_bytes address, const char *domain, char *out, size_t cap,
+                   struct lm_bytes *out_address, struct lm_error *why)
+{
+	int n;
+
+	*out_address = address;
+	if (!domain || address.len == 0 || memchr(address.data, '@', address.len))
+		return 0;
+	n = snprintf(out, cap, "%.*s@%s", LM_FMT(address), domain);
+	if (n < 0 || (size_t)n >= cap)
+		return lm_fail(why, LM_E_SYNTAX, "an address is too long");
+	*out_address = lm_bytes(out, (size_t)n);
+	return 0;
+}
+
+static int set_sender(const struct lm_letter_plan *plan, struct lm_outgoing *letter,
+                      struct lm_error *why)
+{
+	struct lm_bytes from = lm_outgoing_envelope(letter)->sender;
+	char room[1200];
+	int err;
+
+	if (plan->from || !from.data) {
+		const char *given = plan->from ? plan->from : plan->from_else;
+
+		if (!given)
+			return lm_fail(why, LM_E_SYNTAX,
+			               "the header names no sender, nor does --from");
+		if (!lm_letter_address(given, true, &from))
+			return LM_E_SYNTAX;
+	}
+	err = qualify(from, plan->domain, room, sizeof(room), &from, why);
+	return err ? err : lm_outgoing_set_sender(letter, from, why);
+}
+
+/* Those of the header, each with a domain, by way of a second list. */
+static int qualify_all(struct lm_outgoing *letter, const char *domain, struct lm_error *why)
+{
+	const struct lm_envelope *e = lm_outgoing_envelope(letter);
+	size_t count = e->recipient_count;
+	char(*copies)[1200];
+	int err = 0;
+
+	for (size_t i = 0; i < e->recipient_count; i++)
+		count -= memchr(e->recipients[i].address.data, '@', e->recipients[i].address.len) !=
+		         NULL;
+	if (count == 0)
+		return 0;
+	count = e->recipient_count;
+	copies = lm_alloc_zero(count, sizeof(*copies));
+	if (!copies)
+		return lm_fail(why, LM_E_NOMEM, "out of memory");
+	for (size_t i = 0; i < count && err == 0; i++) {
+		struct lm_bytes a = e->recipients[i].address;
+
+		err = qualify(a, domain, copies[i], sizeof(*copies), &a, why);
+		if (err == 0 && a.len < sizeof(*copies)) {
+			memmove(copies[i], a.data, a.len);
+			copies[i][a.len] = '\0';
+		}
+	}
+	lm_outgoing_clear_recipients(letter);
+	for (size_t i = 0; i < count && err == 0; i++)
+		err = lm_outgoing_add_recipient(letter, lm_str(copies[i]), why);
+	lm_free(copies);
+	return err;
+}
+
+static int set_recipients(const struct lm_letter_plan *plan, struct lm_outgoing *letter,
+                          struct lm_error *why)
+{
+	struct lm_envelope *e = lm_outgoing_envelope(letter);
+	int err = 0;
+
+	for (size_t i = 0; i < plan->to_count && err == 0; i++) {
+		struct lm_bytes to;
+
+		if (!lm_letter_address(plan->to[i], false, &to))
+			return LM_E_SYNTAX;
+		err = lm_outgoing_add_recipient(letter, to, why);
+	}
+	if (err == 0 && plan->domain)
+		err = qualify_all(letter, plan->domain, why);
+	if (err == 0 && e->recipient_count == 0)
+		err = lm_fail(why, LM_E_SYNTAX, "no recipient is named");
+	for (size_t i = 0; i < e->recipient_count && err == 0; i++)
+		e->recipients[i].notify = plan->notify;
+	return err;
+}
+
+static int set_envelope(const struct lm_letter_plan *plan, struct lm_outgoing *letter,
+                        struct lm_error *why)
+{
+	struct lm_envelope *e = lm_outgoing_envelope(letter);
+	int err = set_sender(plan, letter, why);
+
+	if (err == 0)
+		err = set_recipients(plan, letter, why);
+	e->dsn_ret = plan->ret;
+	e->envid = lm_str(plan->envid);
+	e->require_tls = plan->require_tls;
+	return err;
+}
+
+int lm_letter_read(const struct lm_letter_plan *plan, int fd, const char *shown,
+                   struct lm_outgoing **out_letter)
+{
+	unsigned flags = plan->flags;
+	struct lm_outgoing *letter = NULL;
+	struct lm_error why = { 0 };
+	int err;
+
+	if (plan->from)
+		flags |= LM_OUTGOING_NO_SENDER;
+	if (plan->to_count)
+		flags |= LM_OUTGOING_NO_RECIPIENTS;
+	err = lm_outgoing_new(flags, 0, &letter);
+	if (err == 0 && plan->name)
+		err = lm_outgoing_set_name(letter, lm_str(plan->name), &why);
+	if (err == 0)
+		err = read_all(fd, letter, &why);
+	if (err == 0)
+		err = set_envelope(plan, letter, &why);
+	if (err == 0) {
+		*out_letter = letter;
+		return LM_EXIT_OK;
+	}
+	lm_outgoing_free(letter);
+	if (why.code || err == LM_E_NOMEM)
+		lm_cli_complain("%s: %s", shown, why.code ? why.text : lm_err_text(err));
+	return lm_err_exit_code(err);
+}
+
+/* ---- Sending ---- */
+
+/* "550 5.1.1 no such user", lines of the reply joined. */
+static void reply_text(const struct lm_outcome *o, char *out, size_t cap)
+{
+	size_t len = 0;
+
+	*out = '\0';
+	if (o->smtp_code)
+		len = (size_t)snprintf(out, cap, "%d ", o->smtp_code);
+	if (o->enhanced[0])
+		len += (size_t)snprintf(out + len, cap - len, "%d.%d.%d ", o->enhanced[0],
+		                        o->enhanced[1], o->enhanced[2]);
+	for (size_t i = 0; i < o->text.len && len + 1 < cap; i++)
+		out[len++] = o->text.data[i] == '\n' ? ' ' : (char)o->text.data[i];
+	out[len] = '\0';
+}
+
+static int exit_code(const struct lm_letter_run *run, int err, const struct lm_send_result *result)
+{
+	if (result->unknown)
+		return LM_EXIT_ABORTED;
+	if (err == LM_E_NOT_FOUND)
+		return run->any_refusal_fails ? EXIT_UNAVAILABLE : EXIT_SOME;
+	return err == LM_E_DENIED ? EXIT_UNAVAILABLE : lm_err_exit_code(err);
+}
+
+static void put_outcome(const struct lm_outcome *o, struct lm_bytes address)
+{
+	printf("{\"address\": ");
+	lm_cli_put_json(stdout, address);
+	printf(", \"accepted\": %s", o->result ? "false" : "true");
+	if (o->smtp_code)
+		printf(", \"code\": %d", o->smtp_code);
+	if (o->enhanced[0])
+		printf(", \"enhanced\": \"%d.%d.%d\"", o->enhanced[0], o->enhanced[1],
+		       o->enhanced[2]);
+	if (o->result)
+		printf(", \"error\": \"%s\"", lm_err_name(o->result));
+	printf(", \"text\": ");
+	lm_cli_put_json(stdout, o->text);
+	printf("}");
+}
+
+static void put_json(const struct lm_envelope *e, const char *shown, int err,
+                     const struct lm_send_result *result, const struct lm_error *why)
+{
+	printf("{\"file\": ");
+	lm_cli_put_json(stdout, lm_str(shown));
+	printf(", \"sender\": ");
+	lm_cli_put_json(stdout, e->sender);
+	printf(", \"octets\": %llu, \"result\": \"%s\", \"unknown\": %s, \"error\": ",
+	       (unsigned long long)e->size,
+	       result->unknown         ? "unknown"
+	       : err == LM_E_NOT_FOUND ? "partly"
+	       : err                   ? "failed"
+	                               : "sent",
+	       result->unknown ? "true" : "false");
+	if (err)
+		lm_cli_put_json(stdout, lm_str(why->text));
+	else
+		printf("null");
+	printf(", \"recipients\": [");
+	for (size_t i = 0; i < result->recipient_count && i < e->recipient_count; i++) {
+		printf("%s", i ? ", " : "");
+		put_outcome(&result->recipients[i], e->recipients[i].address);
+	}
+	printf("]}\n");
+}
+
+/* Each refusal is named; what hit all alike is said once. */
+static void say_refusals(const struct lm_envelope *e, const char *shown, int err,
+                         const struct lm_send_result *result, const struct lm_error *why,
+                         struct lm_remote *remote)
+{
+	size_t named = 0;
+	char text[700];
+
+	for (size_t i = 0; i < result->recipient_count && i < e->recipient_count; i++) {
+		const struct lm_outcome *o = &result->recipients[i];
+
+		if (!o->result || o->side != LM_SIDE_SERVER || result->unknown)
+			continue;
+		reply_text(o, text, sizeof(text));
+		lm_cli_complain("%s: %.*s: %s", shown, LM_FMT(e->recipients[i].address), text);
+		named++;
+	}
+	if (result->unknown)
+		lm_cli_complain("%s: the connection was lost when the message was complete: it may "
+		                "have been delivered, or not (%s)",
+		                shown, why->text);
+	else if (err && !named)
+		(void)lm_remote_failed(remote, why);
+}
+
+static int hand_over(struct lm_letter_run *run, struct lm_outgoing *letter,
+                     struct lm_send_result *result, struct lm_error *why)
+{
+	struct lm_envelope *e = lm_outgoing_envelope(letter);
+	struct lm_source *source;
+	int err = 0;
+
+	if (!run->client)
+		err = lm_client_open(&run->remote->params, &run->client, why);
+	if (err)
+		return err;
+	if (run->remote->params.force_8bit && e->smtputf8 &&
+	    !lm_client_has(run->client, "SMTPUTF8", NULL))
+		e->smtputf8 = false;
+	source = lm_outgoing_source(letter);
+	if (!source)
+		return lm_fail(why, LM_E_NOMEM, "out of memory");
+	return lm_smtp_client_send(run->client, e, source, result, why);
+}
+
+/* Whether another message may go over the same connection. */
+static bool is_usable(int err, const struct lm_send_result *result)
+{
+	return !result->unknown && (err == 0 || err == LM_E_NOT_FOUND || err == LM_E_DENIED ||
+	                            err == LM_E_AGAIN || err == LM_E_UNSUPPORTED);
+}
+
+void lm_letter_send(struct lm_letter_run *run, struct lm_outgoing *letter, const char *shown)
+{
+	struct lm_send_result result = { 0 };
+	struct lm_error why = { 0 };
+	int err = hand_over(run, letter, &result, &why);
+	const struct lm_envelope *e = lm_outgoing_envelope(letter);
+
+	say_refusals(e, shown, err, &result, &why, run->remote);
+	if (run->json)
+		put_json(e, shown, err, &result, &why);
+	if (err == 0) {
+		run->good++;
+	} else {
+		run->bad++;
+		if (!run->code)
+			run->code = exit_code(run, err, &result);
+	}
+	if (!is_usable(err, &result)) {
+		lm_client_free(run->client);
+		run->client = NULL;
+	}
+}
+
+int lm_letter_done(struct lm_letter_run *run)
+{
+	struct lm_error why;
+	int code;
+
+	if (run->client)
+		(void)!lm_client_quit(run->client, &why); /* what was accepted, is */
+	lm_client_free(run->client);
+	run->client = NULL;
+	code = lm_cli_finish_output();
+	if (run->bad && run->good && !run->any_refusal_fails)
+		return EXIT_SOME;
+	return run->bad ? run->code : code;
+}

@@ -1,0 +1,60 @@
+/** @file
+ * A message from file to server: what "smtp send" and "sendmail" share.
+ */
+#ifndef LM_CLI_LETTER_H
+#define LM_CLI_LETTER_H
+
+#include "cli/remote.h"
+
+#include <lettermill/outgoing.h>
+
+/** How messages are made ready. Zero it, then set what is wanted; all is borrowed. */
+struct lm_letter_plan {
+	unsigned flags;        /**< enum lm_outgoing_flag; whether the header is asked follows from
+	                          the rest */
+	const char *from;      /**< the sender; "" is the null path; NULL: as the header says */
+	const char *from_else; /**< where the header names none; NULL: that is an error */
+	const char *const *to; /**< count 0: as the header says */
+	size_t to_count;
+	const char *domain; /**< put behind addresses that have none; NULL: they stay */
+	const char *name;   /**< full name in a From that is added; NULL: none */
+	unsigned notify;    /**< enum lm_dsn_notify, for every recipient */
+	char ret;           /**< 'F', 'H' or 0 */
+	const char *envid;  /**< in xtext; NULL: none */
+	bool require_tls;
+};
+
+/** Messages handed over one after another; zero it and set the first line. */
+struct lm_letter_run {
+	struct lm_remote *remote;
+	bool json;
+	bool any_refusal_fails; /**< a refused recipient is as bad as if all were: sendmail's way */
+
+	struct lm_client *client; /**< opened for the first message; NULL: not, or lost */
+	size_t good, bad;         /**< messages that reached everybody, or not */
+	int code;                 /**< exit code of the first that did not */
+};
+
+/** An address as people give it, "anna@x" or "<anna@x>"; "" or "<>" only with `null_allowed`.
+ * Complains and returns false when it cannot be one. *out_address lies in `text`. */
+bool lm_letter_address(const char *text, bool null_allowed, struct lm_bytes *out_address);
+
+/** "never" or words of "success,failure,delay" to bits; 0: it is neither. */
+unsigned lm_letter_notify(const char *text);
+/** 'F' for "full", 'H' for "hdrs", 0 for anything else. */
+char lm_letter_ret(const char *text);
+/** RFC 3461 4: `text` as xtext, at most 100 octets. false: too long, or not printable ASCII. */
+bool lm_letter_xtext(const char *text, char out[101]);
+
+/** Read a message to the end of `fd`; `shown` is its name for errors, which are complained about.
+ * Returns LM_EXIT_OK, or an exit code and there is nothing to free. */
+int lm_letter_read(const struct lm_letter_plan *plan, int fd, const char *shown,
+                   struct lm_outgoing **out_letter);
+
+/** Send it and say what became of it: refusals on standard error, or a line of JSON on standard
+ * output. The outcome is added to the run. */
+void lm_letter_send(struct lm_letter_run *run, struct lm_outgoing *letter, const char *shown);
+/** QUIT, and the exit code of all: 1 where some reached everybody and some did not. */
+int lm_letter_done(struct lm_letter_run *run);
+
+#endif
