@@ -64,7 +64,8 @@ int lm_cli_call_usage(const struct lm_cli_call *call, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	lm_cli_complain("%s", text);
-	fprintf(stderr, "Try: lettermill %s %s --help\n", call->command->name, call->action->name);
+	fprintf(stderr, "Try: lettermill %s%s%s --help\n", call->command->name,
+	        *call->action->name ? " " : "", call->action->name);
 	return LM_EXIT_USAGE;
 }
 
@@ -144,7 +145,7 @@ static bool is_number(const struct lm_option *o)
 	       o->kind == LM_OPTION_CHOICE;
 }
 
-static int check_values(const struct lm_cli_call *call)
+int lm_cli_check_values(const struct lm_cli_call *call)
 {
 	struct lm_error why;
 	int64_t value;
@@ -195,7 +196,7 @@ static int run_call(struct lm_cli_call *call)
 		                         strange->name);
 	code = check_operands(call);
 	if (code == LM_EXIT_OK)
-		code = check_values(call);
+		code = lm_cli_check_values(call);
 	return code == LM_EXIT_OK ? call->action->run(call) : code;
 }
 

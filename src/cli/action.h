@@ -20,6 +20,10 @@ struct lm_cli_call {
 /** The `run` of commands with actions: finds and judges, then calls the action. */
 int lm_cli_run_actions(const struct lm_cli_command *command, int argc, char **argv);
 
+/** Judge the values of its options and operands, where it was not made by lm_cli_run_actions.
+ * Returns LM_EXIT_OK, or an exit code after complaining. */
+int lm_cli_check_values(const struct lm_cli_call *call);
+
 /** Complain about wrong usage of an action; returns LM_EXIT_USAGE. */
 int lm_cli_call_usage(const struct lm_cli_call *call, const char *fmt, ...) LM_PRINTF(2, 3);
 

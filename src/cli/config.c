@@ -10,6 +10,8 @@
 struct reader {
 	const char *path;
 	FILE *file;
+	const struct lm_option *options;
+	size_t count;
 	struct lm_cli_settings *settings;
 	struct lm_error *error;
 	int line;
@@ -46,9 +48,7 @@ static char *read_line(char *out, int cap, void *ctx)
 
 static int unknown(struct reader *r, const char *name)
 {
-	size_t count;
-	const struct lm_option *table = lm_option_table(&count);
-	const char *nearest = lm_option_nearest(table, count, name);
+	const char *nearest = lm_option_nearest(r->options, r->count, name);
 	char what[120];
 
 	snprintf(what, sizeof(what), "there is no option \"%.40s\"%s", name,
@@ -56,10 +56,18 @@ static int unknown(struct reader *r, const char *name)
 	return fail(r, what, nearest ? nearest : "");
 }
 
+static const struct lm_option *find(const struct reader *r, const char *name)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (strcmp(r->options[i].name, name) == 0)
+			return &r->options[i];
+	return NULL;
+}
+
 static int take(void *ctx, const char *section, const char *name, const char *value)
 {
 	struct reader *r = ctx;
-	const struct lm_option *o = lm_option_find(name);
+	const struct lm_option *o = find(r, name);
 
 	if (*section)
 		return fail(r, "there are no sections here: ", section) == 0;
@@ -72,10 +80,10 @@ static int take(void *ctx, const char *section, const char *name, const char *va
 	return 1;
 }
 
-int lm_cli_config_read(const char *path, struct lm_cli_settings *settings,
-                       struct lm_error *out_error)
+int lm_cli_config_read_table(const char *path, const struct lm_option *options, size_t count,
+                             struct lm_cli_settings *settings, struct lm_error *out_error)
 {
-	struct reader r = { path, fopen(path, "re"), settings, out_error, 0, 0 };
+	struct reader r = { path, fopen(path, "re"), options, count, settings, out_error, 0, 0 };
 	int result;
 
 	if (!r.file)
@@ -88,4 +96,13 @@ int lm_cli_config_read(const char *path, struct lm_cli_settings *settings,
 		                "%.120s:%d: the line is not \"name = value\"", path, result);
 	fclose(r.file);
 	return r.err;
+}
+
+int lm_cli_config_read(const char *path, struct lm_cli_settings *settings,
+                       struct lm_error *out_error)
+{
+	size_t count;
+	const struct lm_option *options = lm_option_table(&count);
+
+	return lm_cli_config_read_table(path, options, count, settings, out_error);
 }

@@ -15,4 +15,9 @@
 LM_MUST int lm_cli_config_read(const char *path, struct lm_cli_settings *settings,
                                struct lm_error *out_error);
 
+/** The same with the names of another table. */
+LM_MUST int lm_cli_config_read_table(const char *path, const struct lm_option *options,
+                                     size_t count, struct lm_cli_settings *settings,
+                                     struct lm_error *out_error);
+
 #endif

@@ -8,14 +8,17 @@
 #include <unistd.h>
 
 static const struct lm_cli_command *const commands[] = {
-	&lm_cli_serve_command,   &lm_cli_user_command,       &lm_cli_help_command,
-	&lm_cli_version_command, &lm_cli_completion_command, &lm_cli_man_command,
+	&lm_cli_serve_command, &lm_cli_user_command,    &lm_cli_smtp_command,
+	&lm_cli_help_command,  &lm_cli_version_command, &lm_cli_completion_command,
+	&lm_cli_man_command,
 };
 
 static const struct lm_cli_exit_row exits[] = {
 	{ 0, "all went well" },
+	{ 1, "some went well and some did not; each was said" },
 	{ 64, "wrong usage: an unknown command or option, a wrong value" },
 	{ 65, "a name or password of a wrong form" },
+	{ 66, "a file cannot be read" },
 	{ 67, "no such account" },
 	{ 69, "something needed is not there" },
 	{ 70, "a fault in lettermill" },
