@@ -1,6 +1,7 @@
 /* The client session: takes replies, keeps the queue of requests, their outcomes, the deadline. */
 #include "smtp/client.h"
 
+#include "smtp/path.h"
 #include "wire/text.h"
 
 static struct lm_smtpc *of(const struct lm_session *session)
@@ -105,12 +106,20 @@ void lm_smtpc_ask(struct lm_smtpc *s, enum lm_event_type question)
 static void say_command(struct lm_smtpc *s, const char *verb)
 {
 	struct lm_bytes argument = lm_buf_bytes(&s->job->argument);
+	bool wide = lm_path_is_8bit(argument) && s->job->type != LM_REQUEST_COMMAND;
 
+	/* RFC 6531 3.7.4.2 */
+	if (wide && !lm_smtpc_has(s, "SMTPUTF8", NULL)) {
+		lm_smtpc_finish_words(s, LM_E_UNSUPPORTED, LM_SIDE_SERVER,
+		                      "the server does not offer SMTPUTF8");
+		return;
+	}
 	s->await = LM_SMTPC_COMMAND;
 	if (s->job->type == LM_REQUEST_COMMAND)
 		lm_smtpc_say(s, "%.*s", LM_FMT(argument));
 	else
-		lm_smtpc_say(s, "%s%s%.*s", verb, argument.len ? " " : "", LM_FMT(argument));
+		lm_smtpc_say(s, "%s%s%.*s%s", verb, argument.len ? " " : "", LM_FMT(argument),
+		             wide ? " SMTPUTF8" : "");
 }
 
 static void begin(struct lm_smtpc *s)
@@ -639,7 +648,8 @@ int lm_smtp_client_session_new(const struct lm_smtp_client_session_params *param
 	struct lm_smtpc *s;
 
 	if (params->max_line < 16 || params->max_reply < 16 || params->protocol == LM_POP3 ||
-	    !lm_smtpc_is_word(lm_str(params->helo)) || strlen(params->helo) > 255)
+	    !lm_smtpc_is_word(lm_str(params->helo)) || strlen(params->helo) > 255 ||
+	    lm_path_is_8bit(lm_str(params->helo)))
 		return LM_E_SYNTAX;
 	s = lm_alloc_zero(1, sizeof(*s));
 	job = lm_alloc_zero(1, sizeof(*job));

@@ -236,6 +236,9 @@ void lm_smtpc_on_token(struct lm_smtpc *s, const struct lm_reply *reply)
 static void say_response(struct lm_smtpc *s, struct lm_bytes code)
 {
 	lm_smtpc_say_secret(s, "****", code);
+	lm_buf_clear(&s->command);
+	if (lm_buf_printf(&s->command, "AUTH %s ****", s->login->mechanism))
+		lm_buf_clear(&s->command);
 }
 
 static void cancel(struct lm_smtpc *s)

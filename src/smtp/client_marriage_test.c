@@ -2,6 +2,7 @@
 #include "lm_test.h"
 
 #include "smtp/client.h"
+#include "wire/text.h"
 
 #include <stdlib.h>
 
@@ -300,9 +301,15 @@ static void judge_auth(const struct lm_auth *a, struct lm_reply *reply)
 	}
 }
 
+/* The number in "r7@x" or "m7". */
 static size_t index_of(struct lm_bytes name)
 {
-	return (size_t)atoi((const char *)name.data + 1);
+	const uint8_t *at = memchr(name.data, '@', name.len);
+	size_t len = at ? (size_t)(at - name.data) : name.len;
+	uint64_t number = 0;
+
+	assert_true(lm_parse_number(lm_bytes(name.data + 1, len - 1), RECIPIENTS, &number));
+	return (size_t)number;
 }
 
 static void check_body(struct pair *p, const struct mail *m)
@@ -346,7 +353,7 @@ static void judge(struct pair *p, const struct lm_event *ev)
 		judge_auth(&ev->auth, &reply);
 		break;
 	case LM_EVENT_MAIL:
-		p->at_server = (size_t)atoi((const char *)ev->envelope->envid.data + 1);
+		p->at_server = index_of(ev->envelope->envid);
 		lm_buf_clear(&p->body);
 		reply.result = mail_at_server(p)->mail;
 		break;
@@ -625,9 +632,9 @@ static void marry(unsigned seed, bool cut, struct totals *totals)
 
 static unsigned first_seed(void)
 {
-	const char *given = getenv("LM_SEED");
+	uint64_t seed = 1;
 
-	return given ? (unsigned)atoi(given) : 1;
+	return lm_parse_number(lm_str(getenv("LM_SEED")), 1u << 30, &seed) ? (unsigned)seed : 1;
 }
 
 static void many(bool cut)

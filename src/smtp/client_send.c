@@ -48,8 +48,28 @@ static void keep_fate(struct lm_smtpc *s, struct lm_outcome *fate, int result)
 	fate->text = lm_arena_copy(&s->send->arena, text);
 }
 
+/* Let `command` say what that part was. */
+static void name(struct lm_smtpc *s, enum part part, size_t recipient)
+{
+	const struct lm_envelope *e = s->send->envelope;
+	int err = 0;
+
+	lm_buf_clear(&s->command);
+	if (part == MAIL)
+		err = lm_buf_printf(&s->command, "MAIL FROM:<%.*s>", LM_FMT(e->sender));
+	else if (part == RCPT)
+		err = lm_buf_printf(&s->command, "RCPT TO:<%.*s>",
+		                    LM_FMT(e->recipients[recipient].address));
+	else if (part == RSET)
+		err = lm_buf_add_str(&s->command, "RSET");
+	else
+		err = lm_buf_add_str(&s->command, s->send->chunked ? "BDAT" : "DATA");
+	if (err)
+		lm_buf_clear(&s->command);
+}
+
 /* The whole transaction is refused, with these words for everybody who was not refused before. */
-static void refuse(struct lm_smtpc *s, int result, struct lm_bytes command)
+static void refuse(struct lm_smtpc *s, int result, enum part part)
 {
 	struct lm_smtpc_send *t = s->send;
 
@@ -57,7 +77,8 @@ static void refuse(struct lm_smtpc *s, int result, struct lm_bytes command)
 		return;
 	t->refused = true;
 	keep_fate(s, &t->main, result);
-	t->main.command = lm_arena_copy(&t->arena, command);
+	name(s, part, 0);
+	t->main.command = lm_arena_copy(&t->arena, lm_buf_bytes(&s->command));
 }
 
 static struct lm_outcome *new_fates(struct lm_smtpc *s, struct lm_smtpc_send *t, size_t count)
@@ -167,17 +188,8 @@ static void on_mail(struct lm_smtpc *s)
 		return;
 	s->send->mail_answered = true;
 	s->rset_due = !result;
-	if (result) {
-		struct lm_buf line;
-
-		lm_buf_init(&line, 1000);
-		if (lm_buf_printf(&line, "MAIL FROM:<%.*s>", LM_FMT(s->send->envelope->sender)) ==
-		    0)
-			refuse(s, result, lm_buf_bytes(&line));
-		else
-			lm_smtpc_fail(s, LM_E_NOMEM, LM_SIDE_CLIENT, "out of memory");
-		lm_buf_done(&line);
-	}
+	if (result)
+		refuse(s, result, MAIL);
 }
 
 static void on_rcpt(struct lm_smtpc *s)
@@ -203,7 +215,7 @@ static void on_data(struct lm_smtpc *s)
 	if (s->answer.code != 354) {
 		/* A success without a message is none. */
 		if (lm_smtpc_refusal(s, &result) && t->accepted)
-			refuse(s, result, lm_str("DATA"));
+			refuse(s, result, DATA);
 		return;
 	}
 	if (t->accepted && !t->refused) {
@@ -222,7 +234,7 @@ static void on_chunk(struct lm_smtpc *s)
 	if (!is_understood(s, &result) || !result)
 		return;
 	s->send->body = false;
-	refuse(s, result, lm_str("BDAT"));
+	refuse(s, result, CHUNK);
 }
 
 /* RFC 2033 4.2: a reply for each recipient that was accepted, in their order. */
@@ -254,8 +266,8 @@ static void on_end(struct lm_smtpc *s)
 		t->accepted -= result != 0;
 		if (next_delivery(t))
 			return;
-	} else if (result) {
-		refuse(s, result, lm_str(t->chunked ? "BDAT" : "."));
+	} else if (result && !t->empty) {
+		refuse(s, result, END);
 	} else if (!t->empty) {
 		keep_fate(s, &t->main, 0);
 	}
@@ -289,15 +301,6 @@ static const struct lm_outcome *first_refused(const struct lm_smtpc_send *t)
 	return found;
 }
 
-static void name_recipient(struct lm_smtpc *s, const struct lm_outcome *fate)
-{
-	struct lm_bytes address = s->send->envelope->recipients[fate - s->send->fates].address;
-
-	lm_buf_clear(&s->command);
-	if (lm_buf_printf(&s->command, "RCPT TO:<%.*s>", LM_FMT(address)))
-		lm_buf_clear(&s->command);
-}
-
 static void finish_refused(struct lm_smtpc *s)
 {
 	struct lm_smtpc_send *t = s->send;
@@ -326,10 +329,11 @@ static void finish(struct lm_smtpc *s)
 		finish_refused(s);
 	} else if (!bad) {
 		tell(s, s->params->protocol == LM_LMTP ? &t->fates[0] : &t->main);
+		name(s, END, 0);
 		lm_smtpc_finish(s, 0, LM_SIDE_NONE, false);
 	} else {
 		tell(s, bad);
-		name_recipient(s, bad);
+		name(s, RCPT, (size_t)(bad - t->fates));
 		lm_smtpc_finish(s, t->accepted ? LM_E_NOT_FOUND : bad->result, bad->side, false);
 	}
 }
@@ -363,9 +367,9 @@ static void on_early(struct lm_smtpc *s)
 	if (!lm_smtpc_refusal(s, &result))
 		return;
 	/* It does not even want to hear the end; the message is not to be ended. */
-	refuse(s, result, lm_str("DATA"));
+	refuse(s, result, DATA);
 	finish(s);
-	s->fatal = result;
+	s->fatal = LM_E_CLOSED;
 	lm_buf_clear(&s->output);
 	lm_smtpc_end(s);
 }
@@ -431,6 +435,7 @@ void lm_smtpc_send_cut(struct lm_smtpc *s, int err, enum lm_side side)
 
 	if (!t->fates)
 		return;
+	name(s, due(t), t->answered);
 	for (size_t i = 0; i < t->envelope->recipient_count; i++) {
 		if (is_settled(s, i))
 			continue;
