@@ -1,6 +1,7 @@
 /* The mime stores there are, by the scheme of their URL, and their settings; the only file that
  * includes their backends. */
 #include "store/boxes/boxes.h"
+#include "store/cloud/cloud.h"
 #include "store/fake/fake.h"
 #include "store/localfs/localfs.h"
 
@@ -16,6 +17,10 @@
 static const struct lm_mime_backend backends[] = {
 	{ "fake", 0, lm_fake_open },
 	{ "localfs", KEY(PATH), lm_localfs_open },
+	{ "cloud",
+	  KEY(TABLENAME) | KEY(ACCESSTOKEN) | KEY(GROUPID) | KEY(ITEMID) | KEY(SIMULATE) |
+	          KEY(DATASERVICE) | KEY(CAFILE) | KEY(TIMEOUT),
+	  lm_cloud_open },
 	{ "sqlite", KEY(MAILBOX), lm_boxes_open },
 	{ "memory", KEY(MAILBOX), lm_boxes_open },
 	{ "maildir", KEY(MAILBOX), lm_boxes_open },
