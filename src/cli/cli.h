@@ -59,6 +59,7 @@ extern const struct lm_cli_command lm_cli_help_command;
 extern const struct lm_cli_command lm_cli_version_command;
 extern const struct lm_cli_command lm_cli_completion_command;
 extern const struct lm_cli_command lm_cli_man_command;
+extern const struct lm_cli_command lm_cli_method_command;
 
 /** One row of the exit codes that --help and the manual page list. */
 struct lm_cli_exit_row {

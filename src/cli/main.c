@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 static const struct lm_cli_command *const commands[] = {
-	&lm_cli_serve_command, &lm_cli_user_command,    &lm_cli_smtp_command,
-	&lm_cli_help_command,  &lm_cli_version_command, &lm_cli_completion_command,
-	&lm_cli_man_command,
+	&lm_cli_serve_command,      &lm_cli_user_command, &lm_cli_smtp_command,
+	&lm_cli_method_command,     &lm_cli_help_command, &lm_cli_version_command,
+	&lm_cli_completion_command, &lm_cli_man_command,
 };
 
 static const struct lm_cli_exit_row exits[] = {

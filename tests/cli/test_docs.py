@@ -11,7 +11,7 @@ import subprocess
 from harness import EXE, PATIENCE, ROOT, Skip, environment, main
 
 FENCE = re.compile(r"^```(\S+)(?: file=(\S+))?\n(.*?)^```$", re.M | re.S)
-PORTS = ("2525", "2465", "2587", "2110", "2995")
+PORTS = ("2525", "2465", "2587", "2110", "2995", "1110")
 
 
 def is_free(port):
@@ -122,6 +122,10 @@ def test_tls(folder):
     if not shutil.which("openssl"):
         raise Skip("openssl is not here")
     run_document(folder, "tls.md")
+
+
+def test_izy(folder):
+    run_document(folder, "izy.md")
 
 
 def test_embedding(folder):
