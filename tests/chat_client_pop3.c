@@ -1,5 +1,5 @@
 /* POP3 transcripts of the client. Options: tls=off|opportunistic|starttls|implicit (off) noplain
- * pipeline=N (1) max_line=N max_message=N max_items=N timeout=N trace */
+ * window=N (1) max_line=N max_message=N max_items=N timeout=N trace */
 #include "chat_main.h"
 
 #include <lettermill/pop3.h>
@@ -32,7 +32,7 @@ static struct lm_session *make(const struct chat *chat, lm_time_ms now)
 	params.host = "mail.example.org";
 	params.tls = tls_mode(chat);
 	params.plain_login = chat_option(chat, "noplain") == NULL;
-	params.pipeline = (unsigned)number(chat, "pipeline", 1);
+	params.pipeline = (unsigned)number(chat, "window", 1);
 	params.max_line = number(chat, "max_line", params.max_line);
 	params.max_message = number(chat, "max_message", params.max_message);
 	params.max_items = number(chat, "max_items", params.max_items);

@@ -193,6 +193,8 @@ static void read_step(struct reader *r, struct chat *c, struct lm_bytes line)
 		add_step(r, c, 'S', unescape(r, text, raw ? "" : "\r\n"));
 		return;
 	case 'R':
+		add_step(r, c, 'R', unescape(r, text, ""));
+		return;
 	case 'W':
 	case 'D':
 	case 'F':
