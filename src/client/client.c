@@ -174,14 +174,32 @@ int lm_client_request(struct lm_client *client, const struct lm_request *request
 	return err;
 }
 
+static int answer_counted(struct lm_client *client, uint32_t event_id, const struct lm_reply *reply)
+{
+	const struct lm_held *held = client->asked.first;
+	const struct lm_envelope *envelope = held ? held->request.envelope : NULL;
+	struct lm_reply own = *reply;
+
+	own.source = lm_client_counted(reply->source, &client->settings.params,
+	                               envelope ? envelope->size : 0);
+	if (own.source)
+		return lm_link_answer(client->link, event_id, &own);
+	reply->source->ops->close(reply->source);
+	return LM_E_NOMEM;
+}
+
 int lm_client_answer(struct lm_client *client, uint32_t event_id, const struct lm_reply *reply)
 {
+	struct lm_source *source = reply ? reply->source : NULL;
+
 	if (is_linked(client) && !client->has_ended) {
 		lm_client_wake(client);
-		return lm_link_answer(client->link, event_id, reply);
+		return source && client->settings.params.progress
+		               ? answer_counted(client, event_id, reply)
+		               : lm_link_answer(client->link, event_id, reply);
 	}
-	if (reply && reply->source)
-		reply->source->ops->close(reply->source);
+	if (source)
+		source->ops->close(source);
 	return LM_E_NOT_FOUND;
 }
 
@@ -227,21 +245,41 @@ static void link_error(const struct lm_client *client, int err, struct lm_error 
 	                          (client->is_handshaking ||
 	                           client->settings.params.tls == LM_TLS_IMPLICIT);
 	const char *where = client->settings.where, *reason = lm_link_reason(client->link);
+	const char *what = in_handshake ? "TLS with" : "connection to";
 
 	if (strncmp(reason, "TLS: ", 5) == 0)
 		reason += 5;
 	if (err == LM_E_TIMEOUT)
-		lm_fail(out, err, "%s %s: no answer within %g s",
-		        in_handshake ? "TLS with" : "connection to", where,
+		lm_fail(out, err, "%s %s: no answer within %g s", what, where,
 		        (double)client->settings.params.timeout / 1000);
+	else if (err == LM_E_IO)
+		lm_fail(out, LM_E_CLOSED, "%s %s: it was lost", what, where);
 	else
-		lm_fail(out, err, "%s %s: %s", in_handshake ? "TLS with" : "connection to", where,
-		        reason);
+		lm_fail(out, err, "%s %s: %s", what, where, reason);
+}
+
+/* The session sees an end where the link knows the reason; neither names the place. */
+static void name_failure(const struct lm_client *client, struct lm_outcome *outcome,
+                         struct lm_error *words)
+{
+	const int failure = lm_link_error(client->link);
+	const bool is_link = failure && failure != LM_E_CANCELED;
+	const struct lm_bytes reason = outcome->result == LM_E_TIMEOUT ? lm_str("no answer in time")
+	                                                               : outcome->text;
+
+	if (is_link)
+		link_error(client, failure, words);
+	else
+		lm_fail(words, outcome->result, "connection to %s: %.*s", client->settings.where,
+		        LM_FMT(reason));
+	if (is_link && !is_secure(client))
+		outcome->command.len = 0;
+	outcome->result = words->code;
+	outcome->text = lm_str(words->text);
 }
 
 static void on_outcome(struct lm_client *client, const struct lm_event *event)
 {
-	const int link_failure = lm_link_error(client->link);
 	struct lm_outcome outcome = *event->outcome;
 	struct lm_event own = *event;
 	struct lm_error words;
@@ -254,13 +292,8 @@ static void on_outcome(struct lm_client *client, const struct lm_event *event)
 	} else {
 		held = lm_held_take(&client->asked);
 	}
-	/* The session sees an end where the link knows the reason. */
-	if (outcome.side == LM_SIDE_NETWORK && link_failure && link_failure != LM_E_CANCELED) {
-		link_error(client, link_failure, &words);
-		outcome.result = words.code;
-		outcome.text = lm_str(words.text);
-		outcome.command.len = is_secure(client) ? outcome.command.len : 0;
-	}
+	if (outcome.side == LM_SIDE_NETWORK && outcome.result)
+		name_failure(client, &outcome, &words);
 	if (outcome.side >= LM_SIDE_PEER && outcome.result && !client->failure.code)
 		lm_client_outcome_error(&outcome, &client->failure);
 	if (outcome.result == 0 && outcome.type == LM_REQUEST_OPEN)

@@ -93,6 +93,11 @@ struct lm_client {
 	struct lm_blocking *blocking;
 };
 
+/** A source that tells params->progress how far it was read, and closes `source` with itself. NULL:
+ * out of memory. */
+struct lm_source *lm_client_counted(struct lm_source *source, const struct lm_client_params *params,
+                                    uint64_t total);
+
 /** Calls may come from outside the loop, whose idea of now is old then. */
 void lm_client_wake(struct lm_client *client);
 

@@ -78,11 +78,23 @@ static const char *beginning(const struct lm_outcome *o)
 		                               : "the server refused";
 	case LM_SIDE_PEER:
 		return "the server broke the protocol";
-	case LM_SIDE_NETWORK:
-		return "the connection failed";
 	default:
 		return "not sent";
 	}
+}
+
+static void put_beginning(struct line *line, const struct lm_outcome *o)
+{
+	const bool is_network = o->side == LM_SIDE_NETWORK;
+
+	if (!is_network)
+		put_str(line, beginning(o));
+	if (o->command.len) {
+		put_str(line, is_network ? "\"" : o->side == LM_SIDE_PEER ? " at \"" : " \"");
+		put_foreign(line, o->command, COMMAND_MAX);
+		put_str(line, is_network ? "\" failed" : "\"");
+	}
+	put_str(line, is_network && !o->command.len ? "" : ": ");
 }
 
 /* Words that were made on this side say all there is to say. */
@@ -98,15 +110,8 @@ int lm_client_outcome_error(const struct lm_outcome *outcome, struct lm_error *o
 
 	if (!outcome->result)
 		return 0;
-	if (!is_said(outcome)) {
-		put_str(&line, beginning(outcome));
-		if (outcome->command.len) {
-			put_str(&line, outcome->side == LM_SIDE_SERVER ? " \"" : " at \"");
-			put_foreign(&line, outcome->command, COMMAND_MAX);
-			put_str(&line, "\"");
-		}
-		put_str(&line, ": ");
-	}
+	if (!is_said(outcome))
+		put_beginning(&line, outcome);
 	put_codes(&line, outcome);
 	if (outcome->text.len)
 		put_foreign(&line, outcome->text, TEXT_MAX);

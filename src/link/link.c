@@ -407,5 +407,9 @@ struct lm_link_stats lm_link_stats(const struct lm_link *link)
 
 const char *lm_link_reason(const struct lm_link *link)
 {
-	return link->error ? link->error->text : lm_err_text(link->result);
+	const char *reason = link->transport ? lm_transport_reason(link->transport) : "";
+
+	if (link->error)
+		return link->error->text;
+	return link->result == LM_E_TLS && reason[0] ? reason : lm_err_text(link->result);
 }

@@ -108,7 +108,7 @@ void test_certs_make(void)
 	make_one("other", EVP_EC_gen("P-256"), "DNS:other.example", DAY, &ca);
 	make_one("wild", EVP_EC_gen("P-256"), "DNS:*.wild.example", DAY, &ca);
 	make_one("rsa", EVP_RSA_gen(2048), "DNS:mail.example", DAY, &ca);
-	make_one("expired", EVP_EC_gen("P-256"), "DNS:mail.example", -10, &ca);
+	make_one("expired", EVP_EC_gen("P-256"), "DNS:mail.example,IP:127.0.0.1", -10, &ca);
 	make_one("client", EVP_EC_gen("P-256"), "email:me@mail.example", DAY, &ca);
 	make_one("forged", EVP_EC_gen("P-256"), "email:me@mail.example", DAY, &stranger);
 	make_one("locked", EVP_EC_gen("P-256"), "DNS:mail.example", DAY, &ca);

@@ -511,6 +511,13 @@ int lm_transport_tls_done(struct lm_transport *transport, struct lm_error *out_e
 	return t->is_done;
 }
 
+const char *lm_transport_reason(const struct lm_transport *transport)
+{
+	const struct tls *t = lm_container(transport, const struct tls, base);
+
+	return transport->ops == &tls_ops && t->reason ? t->reason->text : "";
+}
+
 const char *lm_transport_tls_doubt(const struct lm_transport *transport)
 {
 	const struct tls *t = lm_container(transport, const struct tls, base);

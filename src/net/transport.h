@@ -71,6 +71,9 @@ LM_MUST int lm_transport_tls(struct lm_loop *loop, struct lm_transport *below,
                              struct lm_transport **out_transport);
 /** 1: handshake done. 0: not yet. Negative: failed; *out_error (may be NULL) says why in words. */
 int lm_transport_tls_done(struct lm_transport *tls, struct lm_error *out_error);
+/** Why nothing goes any more, in words; "" where nothing more than a code is known. Any transport;
+ * lives as long as it. */
+const char *lm_transport_reason(const struct lm_transport *transport);
 /** What is wrong with the peer's certificate, where the context does not verify, or "". Any
  * transport; lives as long as it. */
 const char *lm_transport_tls_doubt(const struct lm_transport *transport);
