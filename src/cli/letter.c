@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "mime/mailbox.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -11,18 +12,38 @@ enum { EXIT_SOME = 1, EXIT_UNAVAILABLE = 69, CHUNK = 65536, XTEXT_MAX = 100 };
 
 /* ---- What people give ---- */
 
-bool lm_letter_address(const char *text, bool null_allowed, struct lm_bytes *out_address)
-{
-	struct lm_bytes b = lm_str(text);
+struct counting {
+	size_t count;
+	bool empty; /* "<>" was there */
+};
 
-	if (b.len >= 2 && b.data[0] == '<' && b.data[b.len - 1] == '>')
-		b = lm_bytes(b.data + 1, b.len - 2);
-	if (b.len == 0 && !null_allowed) {
-		lm_cli_complain("an address is empty");
-		return false;
-	}
-	*out_address = b;
-	return true;
+static int count_address(void *ctx, struct lm_bytes address)
+{
+	struct counting *c = ctx;
+
+	c->count++;
+	c->empty |= address.len == 0;
+	return 0;
+}
+
+int lm_letter_check_recipients(const char *text, struct lm_error *out_error)
+{
+	struct counting c = { 0 };
+	int err = lm_mailbox_each(lm_str(text), count_address, &c, out_error);
+
+	if (err == 0 && (c.count == 0 || c.empty))
+		err = lm_fail(out_error, LM_E_SYNTAX, "a recipient's address is empty");
+	return err;
+}
+
+int lm_letter_check_sender(const char *text, struct lm_error *out_error)
+{
+	struct counting c = { 0 };
+	int err = lm_mailbox_each(lm_str(text), count_address, &c, out_error);
+
+	if (err == 0 && c.count > 1)
+		err = lm_fail(out_error, LM_E_SYNTAX, "a message has one sender");
+	return err;
 }
 
 unsigned lm_letter_notify(const char *text)
@@ -113,24 +134,46 @@ static int qualify(struct lm_bytes address, const char *domain, char *out, size_
 	return 0;
 }
 
-static int set_sender(const struct lm_letter_plan *plan, struct lm_outgoing *letter,
-                      struct lm_error *why)
+struct adding {
+	const struct lm_letter_plan *plan;
+	struct lm_outgoing *letter;
+	struct lm_error *why;
+};
+
+static int take_sender(void *ctx, struct lm_bytes address)
 {
-	struct lm_bytes from = lm_outgoing_envelope(letter)->sender;
+	struct adding *a = ctx;
 	char room[1200];
+	int err = qualify(address, a->plan->domain, room, sizeof(room), &address, a->why);
+
+	return err ? err : lm_outgoing_set_sender(a->letter, address, a->why);
+}
+
+static int take_recipient(void *ctx, struct lm_bytes address)
+{
+	struct adding *a = ctx;
+
+	return lm_outgoing_add_recipient(a->letter, address, a->why);
+}
+
+static int set_sender(struct adding *a)
+{
+	const struct lm_bytes in_header = lm_outgoing_envelope(a->letter)->sender;
+	const char *given = a->plan->from ? a->plan->from : a->plan->from_else;
+	char copy[1200];
 	int err;
 
-	if (plan->from || !from.data) {
-		const char *given = plan->from ? plan->from : plan->from_else;
-
-		if (!given)
-			return lm_fail(why, LM_E_SYNTAX,
-			               "the header names no sender, nor does --from");
-		if (!lm_letter_address(given, true, &from))
-			return LM_E_SYNTAX;
+	if (!a->plan->from && in_header.data) { /* not from what it is written to */
+		if (in_header.len >= sizeof(copy))
+			return lm_fail(a->why, LM_E_SYNTAX, "the sender is too long");
+		memcpy(copy, in_header.data, in_header.len);
+		return take_sender(a, lm_bytes(copy, in_header.len));
 	}
-	err = qualify(from, plan->domain, room, sizeof(room), &from, why);
-	return err ? err : lm_outgoing_set_sender(letter, from, why);
+	if (!given)
+		return lm_fail(a->why, LM_E_SYNTAX,
+		               "the header names no sender; say --from ADDRESS");
+	err = lm_outgoing_set_sender(a->letter, lm_str(""), a->why);
+	return err ? err : lm_mailbox_each(lm_str(given), take_sender, a, a->why);
 }
 
 /* Those of the header, each with a domain, by way of a second list. */
@@ -166,23 +209,18 @@ static int qualify_all(struct lm_outgoing *letter, const char *domain, struct lm
 	return err;
 }
 
-static int set_recipients(const struct lm_letter_plan *plan, struct lm_outgoing *letter,
-                          struct lm_error *why)
+static int set_recipients(struct adding *a)
 {
-	struct lm_envelope *e = lm_outgoing_envelope(letter);
+	const struct lm_letter_plan *plan = a->plan;
+	struct lm_envelope *e = lm_outgoing_envelope(a->letter);
 	int err = 0;
 
-	for (size_t i = 0; i < plan->to_count && err == 0; i++) {
-		struct lm_bytes to;
-
-		if (!lm_letter_address(plan->to[i], false, &to))
-			return LM_E_SYNTAX;
-		err = lm_outgoing_add_recipient(letter, to, why);
-	}
+	for (size_t i = 0; i < plan->to_count && err == 0; i++)
+		err = lm_mailbox_each(lm_str(plan->to[i]), take_recipient, a, a->why);
 	if (err == 0 && plan->domain)
-		err = qualify_all(letter, plan->domain, why);
+		err = qualify_all(a->letter, plan->domain, a->why);
 	if (err == 0 && e->recipient_count == 0)
-		err = lm_fail(why, LM_E_SYNTAX, "no recipient is named");
+		err = lm_fail(a->why, LM_E_SYNTAX, "the header names no recipient");
 	for (size_t i = 0; i < e->recipient_count && err == 0; i++)
 		e->recipients[i].notify = plan->notify;
 	return err;
@@ -192,10 +230,11 @@ static int set_envelope(const struct lm_letter_plan *plan, struct lm_outgoing *l
                         struct lm_error *why)
 {
 	struct lm_envelope *e = lm_outgoing_envelope(letter);
-	int err = set_sender(plan, letter, why);
+	struct adding a = { plan, letter, why };
+	int err = set_sender(&a);
 
 	if (err == 0)
-		err = set_recipients(plan, letter, why);
+		err = set_recipients(&a);
 	e->dsn_ret = plan->ret;
 	e->envid = lm_str(plan->envid);
 	e->require_tls = plan->require_tls;
@@ -226,8 +265,7 @@ int lm_letter_read(const struct lm_letter_plan *plan, int fd, const char *shown,
 		return LM_EXIT_OK;
 	}
 	lm_outgoing_free(letter);
-	if (why.code || err == LM_E_NOMEM)
-		lm_cli_complain("%s: %s", shown, why.code ? why.text : lm_err_text(err));
+	lm_cli_complain("%s: %s", shown, why.code ? why.text : lm_err_text(err));
 	return lm_err_exit_code(err);
 }
 

@@ -35,9 +35,11 @@ struct lm_letter_run {
 	int code;                 /**< exit code of the first that did not */
 };
 
-/** An address as people give it, "anna@x" or "<anna@x>"; "" or "<>" only with `null_allowed`.
- * Complains and returns false when it cannot be one. *out_address lies in `text`. */
-bool lm_letter_address(const char *text, bool null_allowed, struct lm_bytes *out_address);
+/** Whether `text` is addresses with commas between, as in a header: "anna@x, Berta <berta@x>".
+ * Errors: LM_E_SYNTAX names the one that is not. */
+LM_MUST int lm_letter_check_recipients(const char *text, struct lm_error *out_error);
+/** Whether it is one address, or "" or "<>" for nobody. */
+LM_MUST int lm_letter_check_sender(const char *text, struct lm_error *out_error);
 
 /** "never" or words of "success,failure,delay" to bits; 0: it is neither. */
 unsigned lm_letter_notify(const char *text);

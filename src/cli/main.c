@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 static const struct lm_cli_command *const commands[] = {
-	&lm_cli_serve_command,      &lm_cli_user_command, &lm_cli_smtp_command,
-	&lm_cli_method_command,     &lm_cli_help_command, &lm_cli_version_command,
-	&lm_cli_completion_command, &lm_cli_man_command,
+	&lm_cli_serve_command,    &lm_cli_user_command,       &lm_cli_smtp_command,
+	&lm_cli_sendmail_command, &lm_cli_method_command,     &lm_cli_help_command,
+	&lm_cli_version_command,  &lm_cli_completion_command, &lm_cli_man_command,
 };
 
 static const struct lm_cli_exit_row exits[] = {
@@ -134,12 +134,22 @@ static bool asks_for_help(const struct lm_cli_command *command, int argc, char *
 	       (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
 }
 
+/* By a link of that name. */
+static bool is_called(const char *path, const char *name)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return path && strcmp(slash ? slash + 1 : path, name) == 0;
+}
+
 int main(int argc, char **argv)
 {
 	const struct lm_cli_command *command;
 
 	leave_no_core();
 	give_large_blocks_back();
+	if (is_called(argv[0], "sendmail"))
+		return lm_cli_sendmail_command.run(&lm_cli_sendmail_command, argc, argv);
 	if (argc < 2)
 		return lm_cli_usage(NULL, "say what to do");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {

@@ -16,7 +16,8 @@ static const struct lm_option options[] = {
 	  "(Resent-Sender, Resent-From, Sender, From).",
 	  SECTION, "", LM_OPTION_STRING, 0, 0, 0, 0, "send", 0 },
 	{ "to", "ADDRESS", "",
-	  "A recipient; may be given several times, and then those of the header do not count. "
+	  "A recipient, or several with commas between; may be given several times, and then those "
+	  "of the header do not count. "
 	  "Default: as the header says (To, Cc and Bcc, or of a message sent again Resent-To, "
 	  "Resent-Cc and Resent-Bcc).",
 	  SECTION, "", LM_OPTION_LIST, 0, 0, 0, 0, "send", 0 },
@@ -119,10 +120,23 @@ static int set_plan(const struct lm_cli_call *call, struct lm_letter_plan *plan,
 			plan->flags |= flags[i].flag;
 	if (lm_cli_flag(call, "binary") && lm_cli_flag(call, "no-chunking"))
 		return lm_cli_call_usage(call, "--binary needs BDAT: not with --no-chunking");
-	plan->from = lm_cli_text(call, "from");
-	for (plan->to_count = 0; lm_cli_text_at(call, "to", plan->to_count);)
-		plan->to_count++;
 	return set_delivery(call, plan, envid);
+}
+
+static int set_addresses(const struct lm_cli_call *call, struct lm_letter_plan *plan)
+{
+	struct lm_error why;
+	const char *to;
+
+	plan->from = lm_cli_text(call, "from");
+	if (plan->from && lm_letter_check_sender(plan->from, &why) < 0)
+		return lm_cli_call_usage(call, "--from: %s", why.text);
+	while ((to = lm_cli_text_at(call, "to", plan->to_count))) {
+		if (lm_letter_check_recipients(to, &why) < 0)
+			return lm_cli_call_usage(call, "--to: %s", why.text);
+		plan->to_count++;
+	}
+	return LM_EXIT_OK;
 }
 
 static int collect_recipients(const struct lm_cli_call *call, struct lm_letter_plan *plan,
@@ -195,6 +209,8 @@ static int run_send(const struct lm_cli_call *call)
 	char envid[101];
 	int code = set_plan(call, &plan, envid);
 
+	if (code == LM_EXIT_OK)
+		code = set_addresses(call, &plan);
 	if (code == LM_EXIT_OK)
 		code = collect_recipients(call, &plan, &recipients);
 	if (code == LM_EXIT_OK)

@@ -566,31 +566,39 @@ struct source {
 	uint8_t chunk[CHUNK];
 };
 
+/* As much as there is room for: a chunk becomes a BDAT of its own. */
 static int read_source(struct lm_source *source, size_t max, struct lm_bytes *out_chunk,
                        bool *out_last)
 {
 	struct source *s = lm_container(source, struct source, base);
 	struct lm_bytes parts[] = { lm_buf_bytes(&s->o->header), lm_buf_bytes(&s->o->added) };
-	size_t room = max < CHUNK ? max : CHUNK, len = 0;
-	uint64_t begin = 0;
-	int err = 0;
+	size_t room = max < CHUNK ? max : CHUNK, len = 0, got = 0;
+	uint64_t begin = 0, at = s->at;
+	int err;
 
-	for (size_t i = 0; i < 2 && len == 0; begin += parts[i++].len) {
-		struct lm_bytes rest = lm_bytes_from(parts[i], (size_t)(s->at - begin));
+	for (size_t i = 0; i < 2; begin += parts[i++].len) {
+		struct lm_bytes rest;
 
-		if (s->at - begin >= parts[i].len)
+		if (at - begin >= parts[i].len)
 			continue;
-		len = rest.len < room ? rest.len : room;
-		memcpy(s->chunk, rest.data, len);
+		rest = lm_bytes_from(parts[i], (size_t)(at - begin));
+		if (rest.len > room - len)
+			rest.len = room - len;
+		memcpy(s->chunk + len, rest.data, rest.len);
+		len += rest.len;
+		at += rest.len;
+		if (len == room)
+			break;
 	}
-	if (len == 0)
-		err = lm_stash_read(&s->o->body, s->at - begin, s->chunk, room, &len);
-	if (err)
-		return err;
-	if (len == 0 && s->at < size_now(s->o))
+	if (len < room) {
+		err = lm_stash_read(&s->o->body, at - begin, s->chunk + len, room - len, &got);
+		if (err)
+			return err;
+	}
+	if (len + got == 0 && at < size_now(s->o))
 		return room ? LM_E_CORRUPT : LM_E_MISUSE; /* who cuts a file without a name? */
-	s->at += len;
-	*out_chunk = lm_bytes(s->chunk, len);
+	s->at = at + got;
+	*out_chunk = lm_bytes(s->chunk, len + got);
 	*out_last = s->at >= size_now(s->o);
 	return 0;
 }
