@@ -301,10 +301,9 @@ static size_t one_round(struct rig *rig, bool expunges, int ms)
 
 static void nothing_acknowledged_is_lost(void **state)
 {
-	struct rig *rig = rig_new("sqlite:@");
+	struct rig *rig = rig_new(*state);
 	size_t stored = 0, removed = 0;
 
-	(void)state;
 	for (int round = 0; round < ROUNDS; round++) {
 		stored += one_round(rig, false, 15 + (round * 37) % 60);
 		if (round % 2)
@@ -349,7 +348,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_lock_dies_with_its_process),
-		cmocka_unit_test(nothing_acknowledged_is_lost),
+		cmocka_unit_test_prestate(nothing_acknowledged_is_lost,
+		                          (void *)(uintptr_t) "sqlite:@"),
+		cmocka_unit_test_prestate(nothing_acknowledged_is_lost,
+		                          (void *)(uintptr_t) "maildir:@"),
 	};
 
 	return cmocka_run_group_tests_name("crash", tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* The stores there are, by the scheme of their URL; the only file that includes backends. */
 #include "store/faulty/faulty.h"
+#include "store/maildir/maildir.h"
 #include "store/memory/memory.h"
 #include "store/slow/slow.h"
 #include "store/sqlite/sqlite.h"
@@ -8,6 +9,7 @@
 
 static const struct lm_store_backend backends[] = {
 	{ "sqlite", lm_sqlite_open, lm_sqlite_accounts, lm_sqlite_check },
+	{ "maildir", lm_maildir_open, NULL, lm_maildir_check },
 	{ "memory", lm_memory_open, lm_memory_accounts, NULL },
 	{ "slow", lm_slow_open, lm_slow_accounts, lm_slow_check },
 	{ "faulty", lm_faulty_open, lm_faulty_accounts, lm_faulty_check },
@@ -27,7 +29,7 @@ static const struct lm_store_backend *find(const char *url, const char **out_res
 		}
 	}
 	lm_fail(out_error, LM_E_CONFIG,
-	        "no store \"%s\": use sqlite:PATH or memory:", url ? url : "");
+	        "no store \"%s\": use sqlite:PATH, maildir:PATH or memory:", url ? url : "");
 	return NULL;
 }
 

@@ -53,6 +53,17 @@ static inline size_t rig_times(const struct rig *rig, size_t n)
 	return strncmp(rig->url, "slow:", 5) == 0 ? n / 10 : n;
 }
 
+static inline bool rig_is_lasting(const struct rig *rig)
+{
+	return strncmp(rig->url, "sqlite:", 7) == 0 || strncmp(rig->url, "maildir:", 8) == 0;
+}
+
+/** Where the mailbox "" is the store's folder. */
+static inline bool rig_is_plain_maildir(const struct rig *rig)
+{
+	return strstr(rig->url, "maildir:") && !strstr(rig->url, "%u");
+}
+
 /** A mailbox open and listed. */
 struct rig_box {
 	struct lm_mailbox *mailbox;

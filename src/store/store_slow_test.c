@@ -1,7 +1,7 @@
 /* The conformance suite against stores that are late. */
 #include "store/conformance.h"
 
-static const char *const patterns[] = { "slow:5:memory:", "slow:5:sqlite:@" };
+static const char *const patterns[] = { "slow:5:memory:", "slow:5:sqlite:@", "slow:5:maildir:@" };
 
 int main(void)
 {

@@ -1,7 +1,7 @@
 /* The conformance suite against every store there is. */
 #include "store/conformance.h"
 
-static const char *const patterns[] = { "memory:", "sqlite:@",
+static const char *const patterns[] = { "memory:", "sqlite:@", "maildir:@", "maildir:@/%u/Maildir",
 	                                "faulty:draft_commit=999999999:FULL:sqlite:@" };
 
 int main(void)
