@@ -19,6 +19,7 @@ struct owner {
 	bool withhold; /**< say no to LM_EVENT_DATA */
 	bool stall;    /**< send nothing of the message */
 	bool blocked;  /**< leave the output where it is */
+	bool cut;      /**< the session wanted that */
 	size_t at;     /**< of the message */
 	int body_error;
 	lm_time_ms now;
@@ -111,10 +112,10 @@ static inline void owner_pump(struct owner *o)
 	bool moved;
 
 	do {
-		moved = false;
 		while (lm_session_event(o->session, &ev) == 1)
 			owner_take(o, &ev);
-		moved = owner_push(o);
+		moved = owner_push(o) || (lm_session_wants(o->session) == LM_WANT_ABORT && !o->cut);
+		o->cut = lm_session_wants(o->session) == LM_WANT_ABORT;
 		out = lm_session_output(o->session);
 		if (o->blocked)
 			continue;
