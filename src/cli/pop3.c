@@ -382,6 +382,14 @@ static const struct lm_cli_action actions[] = {
 	  "RANGES or --uidl must be given; 1- means all. A message is gone when the server has "
 	  "answered QUIT with +OK.",
 	  1, SIZE_MAX, NULL, run_dele },
+	{ "fetch", "URL --to STORE", "fetch the whole maildrop into a store",
+	  "Stores what was not fetched before, then deletes on the server what is safely stored, "
+	  "that of earlier fetches included; see --keep and --new-only. What was fetched is known "
+	  "by its unique id, so that a fetch which was broken off goes on with the next one and "
+	  "nothing is lost or stored twice. A message that cannot be had is named and passed over; "
+	  "the exit code is 1 then. An interrupt keeps what is stored and leaves the server as it "
+	  "was; a second one ends at once.",
+	  1, 1, NULL, lm_pop3_fetch },
 };
 
 static const struct lm_cli_action *pop3_actions(size_t *out_count)
@@ -401,11 +409,49 @@ static const struct lm_option options[] = {
 	  0, INT32_MAX, 0, "top", 'n' },
 	{ "output-dir", "DIR", "", "The folder for messages; nothing in it is overwritten.",
 	  SECTION, "", LM_OPTION_STRING, 0, 0, 0, 0, "retr", 'o' },
+	{ "to", "STORE", "",
+	  "Where messages go: maildir:PATH, sqlite:PATH, localfs:PATH, cloud:URL, memory: or "
+	  "fake:.",
+	  SECTION, "", LM_OPTION_STRING, 0, 0, 0, 0, "fetch", 0 },
+	{ "mailbox", "NAME", "", "The account it goes to, in stores that have several.", SECTION,
+	  "", LM_OPTION_STRING, 0, 0, 0, 0, "fetch", 0 },
+	{ "store-option", "NAME=VALUE", "", "A setting of the store. Repeatable.", SECTION, "",
+	  LM_OPTION_LIST, LM_OPTION_SECRET, 0, 0, 0, "fetch", 0 },
+	{ "keep", "", "", "Delete nothing on the server.", SECTION, "", LM_OPTION_FLAG, 0, 0, 0, 0,
+	  "fetch", 'k' },
+	{ "new-only", "", "",
+	  "Touch only messages that were not fetched before: those of earlier fetches stay where "
+	  "they are.",
+	  SECTION, "", LM_OPTION_FLAG, 0, 0, 0, 0, "fetch", 0 },
+	{ "again", "", "", "Fetch also what was fetched before.", SECTION, "", LM_OPTION_FLAG, 0, 0,
+	  0, 0, "fetch", 0 },
+	{ "limit", "N", "", "Fetch at most so many messages.", SECTION, "messages",
+	  LM_OPTION_NUMBER, 0, 1, INT64_MAX, 0, "fetch", 0 },
+	{ "max-size", "SIZE", "", "Pass over larger messages, as 25M.", SECTION, "", LM_OPTION_SIZE,
+	  0, 0, INT64_MAX, 0, "fetch", 0 },
+	{ "state", "FILE", "",
+	  "Remember in this file what was fetched. Default: stores that remember themselves need "
+	  "none (maildir:, sqlite:, memory:); for others a file in $XDG_STATE_HOME/lettermill or "
+	  "~/.local/state/lettermill.",
+	  SECTION, "", LM_OPTION_STRING, 0, 0, 0, 0, "fetch", 0 },
+	{ "source", "NAME", "",
+	  "What the maildrop is called in the store, and what its ids belong to. Default: "
+	  "USER@HOST, with the port where it is not the usual one.",
+	  SECTION, "", LM_OPTION_STRING, 0, 0, 0, 0, "fetch", 0 },
+	{ "dry-run", "", "", "Say what would be done with each message, and do nothing.", SECTION,
+	  "", LM_OPTION_FLAG, 0, 0, 0, 0, "fetch", 0 },
 #undef SECTION
 #include "cli/remote.def"
+#define SECTION "Connection"
+	{ "no-pipelining", "", "", "Ask for one message at a time, whatever the server can.",
+	  SECTION, "", LM_OPTION_FLAG, 0, 0, 0, 0, "fetch", 0 },
+#undef SECTION
 #define SECTION "Output"
-	{ "json", "", "", "Print JSON, for programs.", SECTION, "", LM_OPTION_FLAG, 0, 0, 0, 0,
-	  "list uidl stat capa dele", 0 },
+	{ "json", "", "",
+	  "Print JSON, for programs; with fetch a line for each message, then a summary.", SECTION,
+	  "", LM_OPTION_FLAG, 0, 0, 0, 0, "list uidl stat capa dele fetch", 0 },
+	{ "quiet", "", "", "Say only what goes wrong: no progress, no summary.", SECTION, "",
+	  LM_OPTION_FLAG, 0, 0, 0, 0, "fetch", 'q' },
 };
 
 static const struct lm_option *pop3_options(size_t *out_count)
