@@ -70,8 +70,8 @@ struct lm_fetch {
 
 	/* What came of it. */
 	uint64_t wanted, wanted_octets, fetched, octets, known, large, left, unclear, failed;
-	uint64_t done_octets; /**< of LIST, for the bar */
-	uint64_t marked;      /**< DELE that was answered yes */
+	uint64_t done_octets;  /**< of LIST, for the bar */
+	uint64_t marked;       /**< DELE that was answered yes */
 	struct lm_error fatal; /**< what ended it early; code 0: nothing */
 };
 

@@ -53,8 +53,8 @@ static int fail(const struct lm_fetch_memory *m, const char *what, struct lm_err
 {
 	int number = errno;
 
-	return lm_fail_errno(out_error, lm_err_from_errno(number), number, "cannot %s %.150s",
-	                     what, m->path);
+	return lm_fail_errno(out_error, lm_err_from_errno(number), number, "cannot %s %.150s", what,
+	                     m->path);
 }
 
 static int read_text(struct lm_fetch_memory *m, struct lm_error *out_error)
@@ -268,8 +268,7 @@ int lm_fetch_memory_path(const char *source, const char *store_url, char *out, s
 		               "there is no $HOME for what was fetched; say --state FILE");
 	snprintf(stem, sizeof(stem), "%s", source);
 	for (char *p = stem; *p; p++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-@",
-		            *p))
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-@", *p))
 			*p = '_';
 	len = snprintf(out, cap, "%s%s/lettermill/fetch/%s-%016" PRIx64, has_state ? state : home,
 	               has_state ? "" : "/.local/state", stem, h);

@@ -28,7 +28,8 @@ static int find_twins(struct lm_drop *drop,
                                     struct lm_drop_message *twin),
                       void *ctx)
 {
-	struct lm_drop_message **sorted = lm_alloc_zero(drop->count + 1, sizeof(struct lm_drop_message *));
+	struct lm_drop_message **sorted = lm_alloc_zero(drop->count + 1,
+	                                                sizeof(struct lm_drop_message *));
 	size_t first = 0;
 
 	if (!sorted)

@@ -328,8 +328,8 @@ static void on_body(struct lm_fetch *f, const struct lm_event *event)
 		reply.result = store_octets(f, event);
 	if (!f->closed)
 		(void)lm_client_answer(f->client, event->id, &reply);
-	lm_progress_update(&f->progress, f->fetched + f->batch_count, f->done_octets + f->add_octets,
-	                   now(f));
+	lm_progress_update(&f->progress, f->fetched + f->batch_count,
+	                   f->done_octets + f->add_octets, now(f));
 }
 
 static void fail_message(struct lm_fetch *f, const struct lm_outcome *o)
@@ -338,7 +338,8 @@ static void fail_message(struct lm_fetch *f, const struct lm_outcome *o)
 
 	drop_add(f);
 	if (why.code == 0 && o->result < 0)
-		(void)lm_fail(&why, o->result, "%.*s: %.*s", (int)(o->command.len > 40 ? 40 : o->command.len),
+		(void)lm_fail(&why, o->result, "%.*s: %.*s",
+		              (int)(o->command.len > 40 ? 40 : o->command.len),
 		              (const char *)o->command.data,
 		              (int)(o->text.len > 180 ? 180 : o->text.len),
 		              (const char *)o->text.data);
@@ -538,8 +539,8 @@ void lm_fetch_run(struct lm_fetch *fetch)
 {
 	struct lm_watch *watch = NULL;
 
-	lm_progress_init(&fetch->progress,
-	                 !fetch->quiet && !fetch->json && !fetch->remote.verbose, now(fetch));
+	lm_progress_init(&fetch->progress, !fetch->quiet && !fetch->json && !fetch->remote.verbose,
+	                 now(fetch));
 	fetch->began = now(fetch);
 	if (start(fetch, &watch, &fetch->fatal) == 0)
 		lm_loop_run(fetch->loop);

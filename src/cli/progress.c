@@ -65,8 +65,8 @@ static void put_bar(char *out, unsigned width, double part)
 	out[width] = '\0';
 }
 
-size_t lm_progress_line(const struct lm_progress *p, uint64_t done, uint64_t octets,
-                        lm_time_ms now, unsigned columns, char *out, size_t cap)
+size_t lm_progress_line(const struct lm_progress *p, uint64_t done, uint64_t octets, lm_time_ms now,
+                        unsigned columns, char *out, size_t cap)
 {
 	double seconds = (double)(now - p->began) / 1000, part = share(p, done, octets);
 	char text[MAX_LINE], rate[16], left[24] = "?", bar[BAR_MAX + 1];
@@ -77,8 +77,7 @@ size_t lm_progress_line(const struct lm_progress *p, uint64_t done, uint64_t oct
 		seconds = 0.001;
 	if (part > 0 && seconds > 0.5)
 		put_time(left, sizeof(left), seconds / part - seconds);
-	len = snprintf(text, sizeof(text),
-	               "%3u%% %" PRIu64 "/%" PRIu64 " %.0f/s %s/s %s left",
+	len = snprintf(text, sizeof(text), "%3u%% %" PRIu64 "/%" PRIu64 " %.0f/s %s/s %s left",
 	               (unsigned)(part * 100), done, p->total, (double)done / seconds,
 	               lm_progress_size((double)octets / seconds, rate), left);
 	if (len < 0 || columns < 2)

@@ -85,7 +85,7 @@ def zsh(folder, line):
 def test_bash_knows_commands_options_and_words(folder):
     need("bash")
     subprocess.run(["bash", "-n"], input=script_of(folder, "bash"), text=True, check=True)
-    assert bash(folder, "lettermill", "se") == ["serve"]
+    assert bash(folder, "lettermill", "ser") == ["serve"]
     assert bash(folder, "lettermill", "serve", "--pop") == ["--pop3", "--pop3s"]
     assert bash(folder, "lettermill", "serve", "--log-level", "w") == ["warn"]
     assert bash(folder, "lettermill", "user", "p") == ["passwd"]
@@ -104,7 +104,7 @@ def test_fish_knows_commands_options_and_words(folder):
     need("fish")
     (folder / "l.fish").write_text(script_of(folder, "fish"))
     subprocess.run(["fish", "-n", "l.fish"], check=True, cwd=folder)
-    assert fish(folder, "lettermill se") == ["serve"]
+    assert fish(folder, "lettermill ser") == ["serve"]
     assert fish(folder, "lettermill serve --pop") == ["--pop3", "--pop3s"]
     assert fish(folder, "lettermill serve --log-level w") == ["warn"]
     assert fish(folder, "lettermill user p") == ["passwd"]
