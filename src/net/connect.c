@@ -320,17 +320,17 @@ static int start(struct lm_connect *c)
 	return 0;
 }
 
-int lm_connect_new(struct lm_loop *loop, const char *host, uint16_t port,
-                   void (*done)(void *ctx, int result, const struct lm_connected *connected,
-                                const struct lm_error *why),
-                   void *ctx, struct lm_connect **out_connect)
+static struct lm_connect *make(struct lm_loop *loop, const char *host, uint16_t port,
+                               void (*done)(void *ctx, int result,
+                                            const struct lm_connected *connected,
+                                            const struct lm_error *why),
+                               void *ctx)
 {
 	size_t len = strlen(host);
 	struct lm_connect *c = lm_alloc_zero(1, sizeof(*c) + len + 1);
-	int err;
 
 	if (!c)
-		return LM_E_NOMEM;
+		return NULL;
 	memcpy(c->host, host, len + 1);
 	c->loop = loop;
 	c->port = port;
@@ -338,11 +338,38 @@ int lm_connect_new(struct lm_loop *loop, const char *host, uint16_t port,
 	c->ctx = ctx;
 	c->timer.fire = on_timer;
 	c->task.run = on_task;
-	err = start(c);
+	return c;
+}
+
+int lm_connect_new(struct lm_loop *loop, const char *host, uint16_t port,
+                   void (*done)(void *ctx, int result, const struct lm_connected *connected,
+                                const struct lm_error *why),
+                   void *ctx, struct lm_connect **out_connect)
+{
+	struct lm_connect *c = make(loop, host, port, done, ctx);
+	int err = c ? start(c) : LM_E_NOMEM;
+
 	if (err) {
 		lm_free(c);
 		return err;
 	}
+	*out_connect = c;
+	return 0;
+}
+
+int lm_connect_new_known(struct lm_loop *loop, const char *host, uint16_t port,
+                         const struct addrinfo *addresses,
+                         void (*done)(void *ctx, int result, const struct lm_connected *connected,
+                                      const struct lm_error *why),
+                         void *ctx, struct lm_connect **out_connect)
+{
+	struct lm_connect *c = make(loop, host, port, done, ctx);
+
+	if (!c)
+		return LM_E_NOMEM;
+	take_turns(c, addresses);
+	c->is_posted = true;
+	lm_loop_post(loop, &c->task);
 	*out_connect = c;
 	return 0;
 }

@@ -42,6 +42,14 @@ LM_MUST int lm_connect_new(struct lm_loop *loop, const char *host, uint16_t port
                            void (*done)(void *ctx, int result, const struct lm_connected *connected,
                                         const struct lm_error *why),
                            void *ctx, struct lm_connect **out_connect);
+/** The same with addresses that are known already (copied, at most 16 of them); `host` is for
+ * errors. */
+LM_MUST int lm_connect_new_known(struct lm_loop *loop, const char *host, uint16_t port,
+                                 const struct addrinfo *addresses,
+                                 void (*done)(void *ctx, int result,
+                                              const struct lm_connected *connected,
+                                              const struct lm_error *why),
+                                 void *ctx, struct lm_connect **out_connect);
 /** The name's addresses are not known yet. */
 bool lm_connect_is_looking_up(const struct lm_connect *connect);
 /** Give up what runs. Safe inside `done`. NULL is allowed. */
