@@ -78,6 +78,7 @@ void lm_pop3c_decide(struct lm_pop3c *c, enum lm_event_type type)
 	c->decision.type = type;
 	c->decision.id = c->last_event;
 	c->decision.pulled = false;
+	c->decision.at = c->now;
 }
 
 static void describe_note(struct lm_pop3c *c, struct lm_pop3c_note *note, struct lm_event *out)
@@ -288,8 +289,9 @@ static int client_answer(struct lm_session *session, uint32_t event_id,
 	}
 	if (reply && reply->source)
 		reply->source->ops->close(reply->source);
-	c->now = c->since = now;
-	c->progress = 0;
+	/* The owner's time is not the server's; but an answer is no progress of the server. */
+	c->since += now - c->decision.at;
+	c->now = now;
 	c->decision.type = LM_EVENT_NONE;
 	if (type == LM_EVENT_BODY)
 		lm_pop3c_body_answer(c, reply ? reply->result : 0);

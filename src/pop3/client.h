@@ -14,8 +14,9 @@
 #include <lettermill/pop3.h>
 
 enum lm_pop3c_limit {
-	LM_POP3C_QUEUE_MAX = 1024,      /**< requests that wait, so that pushing has an end */
-	LM_POP3C_CHUNK_MAX = 64 * 1024, /**< octets of a message in one event */
+	LM_POP3C_QUEUE_MAX = 1024,        /**< requests that wait, so that pushing has an end */
+	LM_POP3C_CHUNK_MAX = 64 * 1024,   /**< octets of a message in one event */
+	LM_POP3C_OUTPUT_HIGH = 32 * 1024, /**< unsent octets above which no more is pipelined */
 	LM_POP3C_OUTPUT_MAX = 256 * 1024,
 	LM_POP3C_COMMAND_MAX = 255, /**< octets of a command with its CRLF, RFC 2449 4 */
 	LM_POP3C_NAME_MAX = 1024,   /**< octets of a user name, password or authorization id */
@@ -52,6 +53,7 @@ struct lm_pop3c_status {
 enum lm_pop3c_flag {
 	LM_POP3C_ALONE = 1, /**< nothing is under way before or behind it */
 	LM_POP3C_JUDGE = 2, /**< `reply` sees -ERR, too */
+	LM_POP3C_DROP = 4,  /**< needs a maildrop: not sent behind a login that failed */
 };
 
 /** What behind the verb is made of. */
@@ -169,6 +171,7 @@ struct lm_pop3c {
 		enum lm_event_type type; /**< NONE: no decision is open */
 		uint32_t id;
 		bool pulled;
+		lm_time_ms at;
 	} decision;
 	uint32_t last_event;
 	struct lm_pop3c_ask *head, **tail, *unsent;
@@ -177,7 +180,7 @@ struct lm_pop3c {
 	bool greeted, stls_sent; /**< of OPEN */
 	bool lf_line;            /**< the last line ended with a bare LF */
 	struct lm_buf greeting, stamp, capa;
-	bool capa_known, keeps_dots, keeps_dots_behind_lf;
+	bool capa_known, shut_out /* the last login failed */, keeps_dots, keeps_dots_behind_lf;
 	char *user;
 	char mechanism[32];
 	struct lm_pop3c_body body;

@@ -25,16 +25,19 @@ const struct lm_pop3c_kind lm_pop3c_kinds[] = {
 	{ LM_REQUEST_CAPA, "CAPA", LM_POP3C_PLAIN, 0, NULL, lm_pop3c_capa_reply,
 	  lm_pop3c_capa_line },
 	{ LM_REQUEST_NOOP, "NOOP", LM_POP3C_PLAIN, 0, NULL, done_reply, NULL },
-	{ LM_REQUEST_RSET, "RSET", LM_POP3C_PLAIN, 0, NULL, done_reply, NULL },
+	{ LM_REQUEST_RSET, "RSET", LM_POP3C_PLAIN, LM_POP3C_DROP, NULL, done_reply, NULL },
 	{ LM_REQUEST_QUIT, "QUIT", LM_POP3C_PLAIN, LM_POP3C_ALONE | LM_POP3C_JUDGE, NULL,
 	  quit_reply, NULL },
 	{ LM_REQUEST_COMMAND, "", LM_POP3C_WHOLE, LM_POP3C_ALONE, NULL, done_reply, NULL },
-	{ LM_REQUEST_STAT, "STAT", LM_POP3C_PLAIN, 0, NULL, lm_pop3c_stat_reply, NULL },
-	{ LM_REQUEST_LIST, "LIST", LM_POP3C_ANY, 0, NULL, lm_pop3c_list_reply, lm_pop3c_list_line },
-	{ LM_REQUEST_UIDL, "UIDL", LM_POP3C_ANY, 0, NULL, lm_pop3c_list_reply, lm_pop3c_list_line },
-	{ LM_REQUEST_RETR, "RETR", LM_POP3C_NUMBER, 0, NULL, lm_pop3c_body_reply, NULL },
-	{ LM_REQUEST_TOP, "TOP", LM_POP3C_LINES, 0, NULL, lm_pop3c_body_reply, NULL },
-	{ LM_REQUEST_DELE, "DELE", LM_POP3C_NUMBER, 0, NULL, done_reply, NULL },
+	{ LM_REQUEST_STAT, "STAT", LM_POP3C_PLAIN, LM_POP3C_DROP, NULL, lm_pop3c_stat_reply, NULL },
+	{ LM_REQUEST_LIST, "LIST", LM_POP3C_ANY, LM_POP3C_DROP, NULL, lm_pop3c_list_reply,
+	  lm_pop3c_list_line },
+	{ LM_REQUEST_UIDL, "UIDL", LM_POP3C_ANY, LM_POP3C_DROP, NULL, lm_pop3c_list_reply,
+	  lm_pop3c_list_line },
+	{ LM_REQUEST_RETR, "RETR", LM_POP3C_NUMBER, LM_POP3C_DROP, NULL, lm_pop3c_body_reply,
+	  NULL },
+	{ LM_REQUEST_TOP, "TOP", LM_POP3C_LINES, LM_POP3C_DROP, NULL, lm_pop3c_body_reply, NULL },
+	{ LM_REQUEST_DELE, "DELE", LM_POP3C_NUMBER, LM_POP3C_DROP, NULL, done_reply, NULL },
 	{ LM_REQUEST_UTF8, "UTF8", LM_POP3C_PLAIN, 0, NULL, done_reply, NULL },
 	{ LM_REQUEST_LANG, "LANG", LM_POP3C_WORD, 0, NULL, lm_pop3c_lang_reply,
 	  lm_pop3c_text_line },
@@ -228,7 +231,16 @@ static bool may_send(const struct lm_pop3c *c, const struct lm_pop3c_ask *a)
 		return false;
 	if (c->head->kind->flags & LM_POP3C_ALONE || !lm_pop3c_has(c, "PIPELINING", NULL))
 		return false;
-	return c->outstanding < window;
+	return c->outstanding < window && lm_buf_len(&c->out) < LM_POP3C_OUTPUT_HIGH;
+}
+
+/* It ends unsent, when those before it are over. */
+static void refuse(struct lm_pop3c *c, int result)
+{
+	lm_pop3c_finish(c, result, LM_SIDE_CLIENT,
+	                result == LM_E_LIMIT  ? "the message is too large"
+	                : result == LM_E_AUTH ? "nobody is logged in"
+	                                      : "canceled");
 }
 
 int lm_pop3c_advance(struct lm_pop3c *c)
@@ -237,11 +249,13 @@ int lm_pop3c_advance(struct lm_pop3c *c)
 		struct lm_pop3c_ask *a = c->unsent;
 		int err;
 
+		if (c->shut_out && a->kind->flags & LM_POP3C_DROP && !a->refused)
+			a->refused = LM_E_AUTH;
+		if (a->refused && a != c->head)
+			return 0;
 		c->unsent = a->next;
 		if (a->refused) {
-			lm_pop3c_finish(c, a->refused, LM_SIDE_CLIENT,
-			                a->refused == LM_E_LIMIT ? "the message is too large"
-			                                         : "canceled");
+			refuse(c, a->refused);
 			continue;
 		}
 		mark_sent(c, a);
@@ -351,6 +365,9 @@ void lm_pop3c_finish(struct lm_pop3c *c, int result, enum lm_side side, const ch
 		clear(a);
 		return;
 	}
+	/* Who logs in by hand may yet succeed. */
+	if (a->kind->type == LM_REQUEST_LOGIN || a->kind->type == LM_REQUEST_COMMAND)
+		c->shut_out = a->kind->type == LM_REQUEST_LOGIN && result < 0;
 	if (text)
 		set_text(a, lm_str(text));
 	a->outcome.result = result;
