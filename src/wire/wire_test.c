@@ -120,6 +120,73 @@ static void decoder_sees_nul(void **state)
 	assert_false(d.done);
 }
 
+/* A client's decoder, at every split; `lf`: its server ends lines with LF. */
+static void expect_lenient(const char *in, const char *want, bool keeps, bool keeps_behind_lf,
+                           bool lf)
+{
+	for (size_t split = 0; split <= strlen(in); split++) {
+		struct lm_dot_decoder d;
+		uint8_t out[200];
+		size_t len, first, second = 0;
+
+		lm_dot_decoder_init(&d);
+		d.lenient = true;
+		d.lf_lines = lf;
+		len = lm_dot_decode(&d, lm_bytes(in, split), out, &first);
+		if (!d.done)
+			len += lm_dot_decode(&d, lm_bytes_from(lm_str(in), split), out + len,
+			                     &second);
+		assert_bytes(lm_bytes(out, len), lm_str(want));
+		assert_true(d.done);
+		assert_int_equal(first + second, strlen(in));
+		assert_int_equal(d.keeps, keeps);
+		assert_int_equal(d.keeps_behind_lf, keeps_behind_lf);
+	}
+}
+
+static void lenient_decoders_keep_single_dots(void **state)
+{
+	(void)state;
+	expect_lenient("..\r\n...\r\n..x\r\n.\r\n", ".\r\n..\r\n.x\r\n", false, false, false);
+	expect_lenient(".x\r\n..\r\n.\r\n", ".x\r\n..\r\n", true, false, false);
+	expect_lenient("..\r\n.x\r\n..\r\n.\r\n", ".\r\n.x\r\n..\r\n", true, false, false);
+	expect_lenient(".\rx\r\n.\r\n", ".\rx\r\n", true, false, false);
+	expect_lenient(".\nx\r\n.\r\n", ".\nx\r\n", true, false, false);
+}
+
+static void lenient_decoders_unstuff_behind_lf(void **state)
+{
+	(void)state;
+	expect_lenient("a\n..\n..b\r\n.\r\n", "a\n.\n.b\r\n", false, false, false);
+	expect_lenient("a\n.b\n..c\r\n.\r\n", "a\n.b\n..c\r\n", false, true, false);
+	expect_lenient("a\n.\r\n..\r\n.\r\n", "a\n.\r\n.\r\n", false, true, false);
+}
+
+static void lines_of_lf_end_by_lf(void **state)
+{
+	(void)state;
+	expect_lenient("a\n..\nb\n.\n", "a\n.\nb\n", false, false, true);
+	expect_lenient("a\n.b\n.\r\n", "a\n.b\n", true, false, true);
+	expect_lenient(".\n", "", false, false, true);
+}
+
+static void decoders_go_on(void **state)
+{
+	struct lm_dot_decoder d;
+	uint8_t out[16];
+	size_t taken;
+
+	(void)state;
+	lm_dot_decoder_init(&d);
+	d.lenient = true;
+	assert_int_equal(lm_dot_decode(&d, lm_str("a\r\n.\r\nb"), out, &taken), 3);
+	assert_int_equal(taken, 6);
+	assert_true(d.done);
+	lm_dot_decoder_go_on(&d);
+	assert_int_equal(lm_dot_decode(&d, lm_str(".\r\n"), out, &taken), 0);
+	assert_true(d.done);
+}
+
 static void expect_encoded(const char *in, const char *want)
 {
 	for (size_t split = 0; split <= strlen(in); split++) {
@@ -213,6 +280,10 @@ int main(void)
 		cmocka_unit_test(long_lines_are_dropped_once),
 		cmocka_unit_test(only_crlf_dot_crlf_ends),
 		cmocka_unit_test(decoder_sees_nul),
+		cmocka_unit_test(lenient_decoders_keep_single_dots),
+		cmocka_unit_test(lenient_decoders_unstuff_behind_lf),
+		cmocka_unit_test(lines_of_lf_end_by_lf),
+		cmocka_unit_test(decoders_go_on),
 		cmocka_unit_test(dots_are_stuffed),
 		cmocka_unit_test(numbers_and_words),
 		cmocka_unit_test(base64_is_strict),
