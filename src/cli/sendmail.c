@@ -199,7 +199,8 @@ static int take_words(struct words *w, int argc, char **argv)
 	for (int i = 1; i < argc && code == LM_EXIT_OK;) {
 		const char *p = argv[i++];
 
-		if (operands_only || p[0] != '-' || !p[1] || p[1] == '-' || strcmp(p, "-h") == 0) {
+		if (operands_only || p[0] != '-' || !p[1] || p[1] == '-' ||
+		    (argc == 2 && strcmp(p, "-h") == 0)) { /* else hops, with their number */
 			operands_only |= strcmp(p, "--") == 0;
 			code = add_word(w, "", p);
 		} else {
