@@ -120,6 +120,17 @@ LM_API void lm_mime_add_abort(struct lm_mime_add *add);
  * of those since the last flush may be taken for safe. */
 LM_API LM_MUST int lm_mime_store_flush(struct lm_mime_store *store, struct lm_error *out_error);
 
+/**
+ * Look at everything a store keeps, as lm_store_check does, which it is for sqlite: and maildir:;
+ * in localfs: at names nobody reads, links, files of others who ended half-way, messages somebody
+ * began to consume. Settings as lm_mime_store_open takes them. `report` gets one line of text for
+ * each problem. 0: sound; LM_E_CORRUPT: something was reported. Changes nothing.
+ */
+LM_API LM_MUST int lm_mime_store_check(const char *url, const struct lm_mime_setting *settings,
+                                       size_t setting_count,
+                                       void (*report)(void *ctx, const char *problem), void *ctx,
+                                       struct lm_error *out_error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -84,6 +84,10 @@ struct lm_mime_backend {
 	unsigned keys; /**< set of 1 << enum lm_mime_key it knows beside those all know */
 	int (*open)(const char *url, const char *rest, const struct lm_mime_conf *conf,
 	            struct lm_mime_store **out_store, struct lm_error *out_error);
+	/** lm_mime_store_check; NULL: what can be opened is sound. */
+	int (*check)(const char *url, const char *rest, const struct lm_mime_conf *conf,
+	             void (*report)(void *ctx, const char *problem), void *ctx,
+	             struct lm_error *out_error);
 };
 
 #define LM_TAG_BIT(tag) (1U << (tag))

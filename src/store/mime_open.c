@@ -15,17 +15,17 @@
 #define KEY(key) (1U << LM_MIME_##key)
 
 static const struct lm_mime_backend backends[] = {
-	{ "fake", 0, lm_fake_open },
-	{ "localfs", KEY(PATH), lm_localfs_open },
+	{ "fake", 0, lm_fake_open, NULL },
+	{ "localfs", KEY(PATH), lm_localfs_open, lm_localfs_check },
 	{ "cloud",
 	  KEY(TABLENAME) | KEY(ACCESSTOKEN) | KEY(GROUPID) | KEY(ITEMID) | KEY(SIMULATE) |
 	          KEY(DATASERVICE) | KEY(CAFILE) | KEY(TIMEOUT),
-	  lm_cloud_open },
-	{ "sqlite", KEY(MAILBOX), lm_boxes_open },
-	{ "memory", KEY(MAILBOX), lm_boxes_open },
-	{ "maildir", KEY(MAILBOX), lm_boxes_open },
-	{ "slow", KEY(MAILBOX), lm_boxes_open },
-	{ "faulty", KEY(MAILBOX), lm_boxes_open },
+	  lm_cloud_open, NULL },
+	{ "sqlite", KEY(MAILBOX), lm_boxes_open, lm_boxes_check },
+	{ "memory", KEY(MAILBOX), lm_boxes_open, lm_boxes_check },
+	{ "maildir", KEY(MAILBOX), lm_boxes_open, lm_boxes_check },
+	{ "slow", KEY(MAILBOX), lm_boxes_open, lm_boxes_check },
+	{ "faulty", KEY(MAILBOX), lm_boxes_open, lm_boxes_check },
 };
 
 enum { COMMON = KEY(COMMITMODE) | KEY(VERBOSE) | KEY(LIMIT) | KEY(ORDERBY) };
@@ -162,22 +162,51 @@ int lm_mime_place(const char *rest, const struct lm_mime_conf *conf, enum lm_mim
 	return 0;
 }
 
+/* The backend of a URL, and its settings as they are understood. */
+static int judge(const char *url, const struct lm_mime_setting *settings, size_t setting_count,
+                 const struct lm_mime_backend **out_backend, struct lm_mime_conf *out_conf,
+                 struct lm_error *out_error)
+{
+	int err;
+
+	*out_conf = (struct lm_mime_conf){ 0 };
+	*out_backend = find(url, out_error);
+	err = *out_backend ? 0 : LM_E_CONFIG;
+	for (size_t i = 0; err == 0 && i < setting_count; i++)
+		err = take_setting(*out_backend, &settings[i], out_conf, out_error);
+	return err ? err : understand(out_conf, out_error);
+}
+
 int lm_mime_store_open(const char *url, const struct lm_mime_setting *settings,
                        size_t setting_count, struct lm_mime_store **out_store,
                        struct lm_error *out_error)
 {
-	const struct lm_mime_backend *backend = find(url ? url : "", out_error);
-	struct lm_mime_conf conf = { 0 };
-	int err = backend ? 0 : LM_E_CONFIG;
+	const struct lm_mime_backend *backend;
+	struct lm_mime_conf conf;
+	int err = judge(url ? url : "", settings, setting_count, &backend, &conf, out_error);
 
-	for (size_t i = 0; err == 0 && i < setting_count; i++)
-		err = take_setting(backend, &settings[i], &conf, out_error);
-	if (err == 0)
-		err = understand(&conf, out_error);
 	if (err == 0)
 		err = backend->open(url, strchr(url, ':') + 1, &conf, out_store, out_error);
+	if (err == 0)
+		(*out_store)->commit = conf.commit;
+	return err;
+}
+
+int lm_mime_store_check(const char *url, const struct lm_mime_setting *settings,
+                        size_t setting_count, void (*report)(void *ctx, const char *problem),
+                        void *ctx, struct lm_error *out_error)
+{
+	const struct lm_mime_backend *backend;
+	struct lm_mime_store *store;
+	struct lm_mime_conf conf;
+	int err = judge(url ? url : "", settings, setting_count, &backend, &conf, out_error);
+
 	if (err)
 		return err;
-	(*out_store)->commit = conf.commit;
-	return 0;
+	if (backend->check)
+		return backend->check(url, strchr(url, ':') + 1, &conf, report, ctx, out_error);
+	err = backend->open(url, strchr(url, ':') + 1, &conf, &store, out_error);
+	if (err == 0)
+		store->ops->close(store);
+	return err;
 }

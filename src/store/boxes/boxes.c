@@ -228,6 +228,10 @@ static int choose_base(struct lm_boxes *b, const char *url, const char *mailbox,
 {
 	size_t len = mailbox ? strlen(mailbox) : 0;
 
+	if (len == 0 && strncmp(url, "maildir:", 8) == 0)
+		return strstr(url, "%u") ? lm_fail(out_error, LM_E_CONFIG,
+		                                   "%.100s: say which mailbox is meant", url)
+		                         : 0; /* "" is PATH itself */
 	if (len == 0)
 		return default_base(b, url, out_error);
 	if (len > LM_BOXES_BASE || strchr(mailbox, '/'))
@@ -263,4 +267,13 @@ int lm_boxes_open(const char *url, const char *rest, const struct lm_mime_conf *
 		b->head.caps |= LM_MIME_DURABLE;
 	*out_store = &b->head;
 	return 0;
+}
+
+int lm_boxes_check(const char *url, const char *rest, const struct lm_mime_conf *conf,
+                   void (*report)(void *ctx, const char *problem), void *ctx,
+                   struct lm_error *out_error)
+{
+	(void)rest;
+	(void)conf;
+	return lm_store_check(url, report, ctx, out_error);
 }

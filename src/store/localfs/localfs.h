@@ -8,5 +8,10 @@
 #include "store/mime.h"
 
 LM_MUST int lm_localfs_open(const char *url, const char *rest, const struct lm_mime_conf *conf,
-                            struct lm_mime_store **out_store, struct lm_error *out_error);
+                            struct lm_mime_store **out_store,
+                            struct lm_error *out_error); /** lm_mime_store_check. */
+LM_MUST int lm_localfs_check(const char *url, const char *rest, const struct lm_mime_conf *conf,
+                             void (*report)(void *ctx, const char *problem), void *ctx,
+                             struct lm_error *out_error);
+
 #endif
