@@ -22,8 +22,8 @@ LM_MUST int lm_mbox_read(int fd, const struct lm_mbox_events *events, void *ctx,
 /** Writes messages; zeroed with `file` it is ready. */
 struct lm_mbox_writer {
 	FILE *file;
-	bool inside, cr;  /* within a line; a CR waits for what follows it */
-	char front[64];   /* a line's beginning that may turn out to need quoting */
+	bool inside, cr; /* within a line; a CR waits for what follows it */
+	char front[64];  /* a line's beginning that may turn out to need quoting */
 	size_t front_len;
 	bool undecided;
 };

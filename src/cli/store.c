@@ -21,12 +21,14 @@ static const struct lm_option options[] = {
 	  "Where to: the URL of a store, a file (mbox:FILE or FILE.mbox) or a folder for .eml "
 	  "files. Nothing there is replaced.",
 	  SECTION, "", LM_OPTION_STRING, 0, 0, 0, 0, "export", 0 },
-	{ "sourceid", "TEXT", "", "Where the messages came from, as a POP3 user would be. Default: "
-	                          "local; from a store, its URL.",
+	{ "sourceid", "TEXT", "",
+	  "Where the messages came from, as a POP3 user would be. Default: "
+	  "local; from a store, its URL.",
 	  SECTION, "", LM_OPTION_STRING, 0, 0, 0, 0, "add import export", 0 },
 	{ "guid", "TEXT", "",
 	  "The message's name where it came from, as a UIDL would be. Stores that remember guids "
-	  "take each of a source once. Default: the file's name without .eml in stores that do not, "
+	  "take each of a source once. Default: the file's name without .eml in stores that do "
+	  "not, "
 	  "else none.",
 	  SECTION, "", LM_OPTION_STRING, 0, 0, 0, 0, "add", 0 },
 	{ "metadata", "TEXT", "", "Kept with the message by stores that can (cloud:).", SECTION, "",
@@ -115,8 +117,8 @@ static int run_query(const struct lm_cli_call *call)
 		code = lm_store_open_for(call, &lm_store_source, call->operands[0], &store);
 	if (code != LM_EXIT_OK)
 		return code;
-	if (lm_mime_store_query(store, tags, limit > 0 ? (size_t)limit : SIZE_MAX, &query,
-	                        &why) < 0) {
+	if (lm_mime_store_query(store, tags, limit > 0 ? (size_t)limit : SIZE_MAX, &query, &why) <
+	    0) {
 		code = lm_store_failed(call, &why);
 	} else {
 		if (lm_cli_flag(call, "json"))
@@ -161,8 +163,7 @@ static int run_read(const struct lm_cli_call *call)
 		if (err && code == LM_EXIT_OK)
 			code = lm_err_exit_code(err);
 	}
-	if (call->operand_count > 1 && code == LM_EXIT_OK &&
-	    lm_mime_store_flush(store, &why) < 0)
+	if (call->operand_count > 1 && code == LM_EXIT_OK && lm_mime_store_flush(store, &why) < 0)
 		code = lm_store_failed(call, &why);
 	lm_mime_store_close(store);
 	return code;

@@ -94,8 +94,8 @@ int lm_store_settings(const struct lm_cli_call *call, const struct lm_store_opti
                       const char *url, struct lm_mime_setting **out_settings, size_t *out_count)
 {
 	const char *mailbox = lm_cli_text(call, from->mailbox), *text;
-	struct lm_mime_setting *settings =
-	        lm_alloc_zero(MAX_SETTINGS + 4, sizeof(*settings) + MAX_SETTING_NAME + 1);
+	struct lm_mime_setting *settings = lm_alloc_zero(MAX_SETTINGS + 4,
+	                                                 sizeof(*settings) + MAX_SETTING_NAME + 1);
 	char *name = settings ? (char *)(settings + MAX_SETTINGS + 4) : NULL;
 	size_t count = 0;
 	int code = LM_EXIT_OK;

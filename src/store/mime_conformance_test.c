@@ -3,8 +3,10 @@
 
 #include "store/rig.h"
 
-static const char *const patterns[] = { "fake:", "localfs:@", "memory:", "sqlite:@/mail.db",
-	                                "slow:1:sqlite:@/mail.db" };
+static const char *const patterns[] = {
+	"fake:",     "localfs:@",    "memory:", "sqlite:@/mail.db", "slow:1:sqlite:@/mail.db",
+	"maildir:@", "maildir:@/sub"
+};
 
 enum { UNREAD = 1 << LM_TAG_UNREAD };
 

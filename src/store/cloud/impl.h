@@ -100,6 +100,6 @@ int lm_cloud_flush(struct lm_mime_store *store, struct lm_error *out_error);
 /* simulate.c */
 
 /** `count` rows into cloud->kept and cloud->rows. */
-LM_MUST int lm_cloud_simulate(struct lm_cloud *cloud, size_t count);
+LM_MUST int lm_cloud_simulate(struct lm_cloud *cloud, size_t count, struct lm_error *out_error);
 
 #endif

@@ -1,6 +1,8 @@
 /* Made-up rows for the setting "simulate": what the cloud store shows without any service. */
 #include "store/cloud/impl.h"
 
+#include "base/error.h"
+
 #include <stdio.h>
 
 enum { BODY_LINES = 16 };
@@ -46,18 +48,18 @@ static int put_row(struct lm_cloud *cloud, size_t id)
 	return err;
 }
 
-int lm_cloud_simulate(struct lm_cloud *cloud, size_t count)
+int lm_cloud_simulate(struct lm_cloud *cloud, size_t count, struct lm_error *out_error)
 {
 	const uint8_t *at;
 	int err = 0;
 
 	cloud->rows = lm_alloc_zero(count + 1, sizeof(*cloud->rows));
 	if (!cloud->rows)
-		return LM_E_NOMEM;
+		return lm_fail(out_error, LM_E_NOMEM, "out of memory");
 	for (size_t id = 0; err == 0 && id < count; id++)
 		err = put_row(cloud, id);
 	if (err)
-		return err;
+		return lm_fail(out_error, err, "cannot make up messages");
 	cloud->count = count;
 	at = lm_buf_bytes(&cloud->kept).data;
 	for (size_t id = 0; id < count; id++)

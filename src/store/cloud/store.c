@@ -118,13 +118,14 @@ static struct lm_mime_item item_of(const struct lm_cloud_row *row)
 	};
 }
 
-static int answer(struct lm_cloud *cloud, struct lm_mime_query *out_query)
+static int answer(struct lm_cloud *cloud, struct lm_mime_query *out_query,
+                  struct lm_error *out_error)
 {
 	struct lm_mime_query query = { 0 };
 
 	cloud->items = lm_alloc_zero(cloud->count + 1, sizeof(*cloud->items));
 	if (!cloud->items)
-		return LM_E_NOMEM;
+		return lm_fail(out_error, LM_E_NOMEM, "out of memory");
 	for (size_t i = 0; i < cloud->count; i++) {
 		cloud->items[i] = item_of(&cloud->rows[i]);
 		query.total_octets += cloud->items[i].octets;
@@ -147,11 +148,9 @@ static int query(struct lm_mime_store *store, unsigned tags, size_t limit,
 	if (err == 0 && !cloud->simulate)
 		err = run_select(cloud, cloud->item, tags, limit, out_error);
 	else if (err == 0 && tags & LM_TAG_BIT(LM_TAG_UNREAD))
-		err = lm_cloud_simulate(cloud, limit < SIMULATED ? limit : SIMULATED);
+		err = lm_cloud_simulate(cloud, limit < SIMULATED ? limit : SIMULATED, out_error);
 	if (err == 0)
-		err = answer(cloud, out_query);
-	if (err == LM_E_NOMEM)
-		lm_fail(out_error, err, "out of memory");
+		err = answer(cloud, out_query, out_error);
 	return err;
 }
 
@@ -341,6 +340,7 @@ int lm_cloud_open(const char *url, const char *rest, const struct lm_mime_conf *
 	cloud->head.ops = &ops;
 	cloud->head.caps = conf->simulate ? 0 : LM_MIME_DURABLE;
 	lm_buf_init(&cloud->batch, LM_CLOUD_SQL_MAX);
+	lm_buf_init(&cloud->kept, LM_CLOUD_ANSWER_MAX);
 	err = prepare(cloud, rest, conf, out_error);
 	if (err)
 		cloud_close(&cloud->head);
