@@ -9,6 +9,8 @@ struct drive {
 	struct lm_session *session;
 	struct lm_buf events, output, body;
 	struct lm_source *source;
+	struct lm_bytes chunk; /* of it, not yet taken */
+	bool has_chunk, is_last;
 };
 
 static const struct lm_message messages[] = {
@@ -17,7 +19,13 @@ static const struct lm_message messages[] = {
 };
 static const char *const bodies[] = { "A: b\r\n\r\n.x\r\n.\r\nyyy\r\n", "no end." };
 
-static void fill(const struct lm_event *ev, struct lm_reply *reply)
+/* To a server DATA is a question of another kind. */
+static bool is_client(const struct drive *d)
+{
+	return strstr(d->session->ops->name, "client") != NULL;
+}
+
+static void fill(const struct drive *d, const struct lm_event *ev, struct lm_reply *reply)
 {
 	reply->user = lm_str("fuzz");
 	reply->secret.plain = lm_str("secret");
@@ -27,6 +35,8 @@ static void fill(const struct lm_event *ev, struct lm_reply *reply)
 	} else if (ev->type == LM_EVENT_RETR || ev->type == LM_EVENT_TOP) {
 		FUZZ_CHECK(ev->message.id == 1 || ev->message.id == 2);
 		reply->source = lm_source_from_bytes(lm_str(bodies[ev->message.id - 1]));
+	} else if (ev->type == LM_EVENT_DATA && is_client(d)) {
+		reply->source = lm_source_from_bytes(lm_str(bodies[ev->envelope->size % 2]));
 	}
 }
 
@@ -39,7 +49,7 @@ static void decide(struct drive *d, const struct lm_event *ev)
 	             ev->type == LM_EVENT_LIST || ev->type == LM_EVENT_UIDL ||
 	             ev->type == LM_EVENT_CAPA;
 
-	fill(ev, &reply);
+	fill(d, ev, &reply);
 	FUZZ_CHECK(lm_session_answer(d->session, ev->id, table ? NULL : &reply, NOW) >= 0);
 	FUZZ_CHECK(lm_session_answer(d->session, ev->id, NULL, NOW) == LM_E_NOT_FOUND);
 	if (reply.source && (lm_session_wants(d->session) & LM_WANT_BODY))
@@ -63,11 +73,34 @@ static void note(struct drive *d, const struct lm_event *ev)
 		FUZZ_CHECK(lm_buf_add(&d->events, ev->argument) == 0);
 	if (!o)
 		return;
-	FUZZ_CHECK(lm_buf_printf(&d->events, "%d %d %d %llu %llu %d\n", o->type, o->result, o->side,
-	                         (unsigned long long)o->count, (unsigned long long)o->octets,
-	                         o->odd_size) == 0);
+	FUZZ_CHECK(lm_buf_printf(&d->events, "%d %d %d %llu %llu %d %d %d\n", o->type, o->result,
+	                         o->side, (unsigned long long)o->count,
+	                         (unsigned long long)o->octets, o->odd_size, o->smtp_code,
+	                         o->unknown) == 0);
+	for (size_t i = 0; i < o->recipient_count; i++)
+		FUZZ_CHECK(lm_buf_printf(&d->events, "[%d %d %d]\n", o->recipients[i].result,
+		                         o->recipients[i].smtp_code,
+		                         o->recipients[i].unknown) == 0);
 	FUZZ_CHECK(lm_buf_add(&d->events, o->command) == 0);
 	FUZZ_CHECK(lm_buf_add(&d->events, o->text) == 0);
+}
+
+/* One piece of the message under way; whether any of it was taken. */
+static bool push(struct drive *d)
+{
+	size_t taken = 0, offered;
+
+	if (!d->source || !(lm_session_wants(d->session) & LM_WANT_BODY))
+		return false;
+	if (!d->has_chunk)
+		FUZZ_CHECK(d->source->ops->read(d->source, 5, &d->chunk, &d->is_last) == 0);
+	d->has_chunk = true;
+	offered = d->chunk.len;
+	FUZZ_CHECK(lm_session_body(d->session, d->chunk, d->is_last, NOW, &taken) == 0);
+	FUZZ_CHECK(taken <= offered);
+	d->chunk = lm_bytes_from(d->chunk, taken);
+	d->has_chunk = d->chunk.len || (!offered && lm_session_wants(d->session) & LM_WANT_BODY);
+	return taken > 0 || !d->has_chunk;
 }
 
 static bool pump(struct drive *d)
@@ -81,22 +114,12 @@ static bool pump(struct drive *d)
 		if (ev.id)
 			decide(d, &ev);
 	}
-	while (d->source && (lm_session_wants(d->session) & LM_WANT_BODY)) {
-		struct lm_bytes chunk;
-		bool last;
-
-		FUZZ_CHECK(d->source->ops->read(d->source, 5, &chunk, &last) == 0);
-		do {
-			size_t taken = 0;
-
-			FUZZ_CHECK(lm_session_body(d->session, chunk, last, NOW, &taken) == 0);
-			chunk = lm_bytes_from(chunk, taken);
-		} while (chunk.len && (lm_session_wants(d->session) & LM_WANT_BODY));
+	while (push(d))
 		moved = true;
-	}
 	if (d->source && !(lm_session_wants(d->session) & LM_WANT_BODY)) {
 		d->source->ops->close(d->source);
 		d->source = NULL;
+		d->has_chunk = false;
 	}
 	if (lm_session_output(d->session).len) {
 		struct lm_bytes out = lm_session_output(d->session);

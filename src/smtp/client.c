@@ -63,6 +63,13 @@ static void forget_decision(struct lm_smtpc *s)
 	s->decision = 0;
 }
 
+/* A message that was given up must not be ended; commands may still go out. */
+static void withhold(struct lm_smtpc *s)
+{
+	if (s->send && (s->send->body || s->send->ended) && !s->send->empty)
+		lm_buf_clear(&s->output);
+}
+
 void lm_smtpc_fail(struct lm_smtpc *s, int err, enum lm_side side, const char *fmt, ...)
 {
 	va_list args;
@@ -73,7 +80,7 @@ void lm_smtpc_fail(struct lm_smtpc *s, int err, enum lm_side side, const char *f
 	forget_decision(s);
 	if (s->send && !s->told)
 		lm_smtpc_send_cut(s, err, side);
-	lm_buf_clear(&s->output);
+	withhold(s);
 	va_start(args, fmt);
 	finish_vwords(s, err, side, fmt, args);
 	va_end(args);
@@ -201,7 +208,7 @@ static void on_goodbye(struct lm_smtpc *s)
 	if (s->begun)
 		lm_smtpc_finish(s, quit ? 0 : LM_E_AGAIN, quit ? LM_SIDE_NONE : LM_SIDE_SERVER,
 		                true);
-	lm_buf_clear(&s->output);
+	withhold(s);
 	lm_smtpc_end(s);
 }
 
@@ -383,7 +390,7 @@ static int op_body(struct lm_session *session, struct lm_bytes chunk, bool last,
 	*out_taken = 0;
 	if (s->fatal)
 		return s->fatal;
-	if (!s->send || !s->send->body)
+	if (!s->send || !s->send->body || s->told)
 		return LM_E_MISUSE;
 	enter(s);
 	s->now = now;
@@ -400,7 +407,7 @@ static int op_body_failed(struct lm_session *session, int error)
 
 	if (s->fatal)
 		return s->fatal;
-	if (!s->send || !s->send->body)
+	if (!s->send || !s->send->body || s->told)
 		return LM_E_MISUSE;
 	enter(s);
 	lm_smtpc_fail(s, error ? error : LM_E_IO, LM_SIDE_CLIENT,

@@ -453,5 +453,4 @@ void lm_smtpc_send_cut(struct lm_smtpc *s, int err, enum lm_side side)
 	s->outcome.recipient_count = t->envelope->recipient_count;
 	s->outcome.octets = t->octets;
 	s->outcome.unknown = unknown;
-	t->body = false;
 }
