@@ -288,10 +288,17 @@ static int settle(struct lm_smtpc *s)
 	return s->fatal == LM_E_NOMEM ? s->fatal : 0;
 }
 
+/* A chunk that may go goes before the next reply is read: otherwise it would depend on the pieces
+ * of the input how many chunks go out before a refusal is seen. */
+static bool is_chunk_due(const struct lm_smtpc *s)
+{
+	return s->send && s->send->chunked && lm_smtpc_body_wants(s);
+}
+
 static bool wants_input(const struct lm_smtpc *s)
 {
-	return !s->ending && !s->told && !s->decision && s->await != LM_SMTPC_HANDSHAKE &&
-	       lm_buf_len(&s->notices) == s->shown;
+	return !is_chunk_due(s) && !s->ending && !s->told && !s->decision &&
+	       s->await != LM_SMTPC_HANDSHAKE && lm_buf_len(&s->notices) == s->shown;
 }
 
 static int op_feed(struct lm_session *session, struct lm_bytes in, lm_time_ms now,
