@@ -241,7 +241,9 @@ static int take(struct lm_pop3c *c, struct lm_bytes in, size_t *out_taken)
 		err = lm_pop3c_body_take(c, in, out_taken);
 	else
 		err = take_line(c, in, out_taken);
-	note_progress(c, *out_taken);
+	/* Nor is a line that has no end. */
+	if (!c->reader.dropping)
+		note_progress(c, *out_taken);
 	return settle(c, err);
 }
 
