@@ -419,6 +419,14 @@ static bool is_beginning(enum lm_request_type type)
 	return type == LM_REQUEST_OPEN || type == LM_REQUEST_LOGIN;
 }
 
+/* Lines of a listing that make no sense do not end the connection: nobody would go on. */
+static bool is_lost(const struct lm_outcome *o)
+{
+	if (o->type == LM_REQUEST_LIST || o->type == LM_REQUEST_UIDL)
+		return o->result < 0 && o->side == LM_SIDE_NETWORK;
+	return lm_pop3_is_fatal(o->result, o->side);
+}
+
 /* A refusal of what all else needs. */
 static bool is_hopeless(const struct lm_outcome *o)
 {
@@ -437,7 +445,7 @@ static void on_outcome(struct lm_fetch *f, const struct lm_outcome *o)
 		              (const char *)o->command.data, o->command.len ? ": " : "",
 		              (int)(o->text.len > 150 ? 150 : o->text.len),
 		              (const char *)o->text.data);
-		if (!lm_pop3_is_fatal(o->result, o->side))
+		if (!is_lost(o))
 			give_up(f, &why);
 		return;
 	}
@@ -449,10 +457,9 @@ static void on_outcome(struct lm_fetch *f, const struct lm_outcome *o)
 		on_headers(f, o);
 	else if (o->type == LM_REQUEST_QUIT)
 		on_quit(f, o);
-	else if (!is_beginning(o->type) && !lm_pop3_is_fatal(o->result, o->side))
+	else if (!is_beginning(o->type) && !is_lost(o))
 		on_listed(f, o);
-	if (!is_beginning(o->type) && o->type != LM_REQUEST_LIST &&
-	    !lm_pop3_is_fatal(o->result, o->side))
+	if (!is_beginning(o->type) && o->type != LM_REQUEST_LIST && !is_lost(o))
 		go_on(f);
 }
 
