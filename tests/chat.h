@@ -47,7 +47,7 @@ struct chat {
 	size_t message_count;
 	struct lm_bytes delivered[16]; /**< B lines */
 	size_t delivered_count;
-	char *end; /**< X line: "close", "abort", "injection", or NULL: still open */
+	const char *end; /**< X line: "close", "abort", "injection", or NULL: still open */
 };
 
 /** How to make the session a dialogue talks to. `options` are the words of the fence. */
@@ -63,6 +63,10 @@ void chat_request(const struct chat *chat, const struct chat_step *step, struct 
                   lm_time_ms now);
 /** Add the fields of an outcome to an event's line. */
 void chat_put_outcome(struct lm_buf *b, const struct lm_outcome *outcome);
+
+/** The dialogue turned round, for a client; false where it cannot be (STLS, AUTH and lines that no
+ * client says, octets that are no lines). What it points to is never freed. */
+bool chat_mirror(const struct chat *server, struct chat *out_client);
 
 /** All dialogues of a file; ends the test program with a message on bad grammar. */
 size_t chat_load(const char *path, struct chat **out_chats);

@@ -43,7 +43,7 @@ static struct lm_session *make(const struct chat *chat, lm_time_ms now)
 
 int main(void)
 {
-	static const char *const prefixes[] = { "client-pop3", NULL };
+	static const char *const prefixes[] = { "client-pop3", "~pop3", NULL };
 
 	return chat_main(prefixes, make);
 }

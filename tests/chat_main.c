@@ -20,8 +20,8 @@ static void run(void **state)
 	chat_run(&one->chat, one->factory);
 }
 
-static size_t add_file(const char *path, chat_factory_fn factory, struct CMUnitTest *tests,
-                       size_t count)
+static size_t add_file(const char *path, bool mirrored, chat_factory_fn factory,
+                       struct CMUnitTest *tests, size_t count)
 {
 	struct chat *chats;
 	size_t n = chat_load(path, &chats);
@@ -32,6 +32,10 @@ static size_t add_file(const char *path, chat_factory_fn factory, struct CMUnitT
 		if (!one)
 			abort();
 		*one = (struct one){ chats[i], factory };
+		if (mirrored && !chat_mirror(&chats[i], &one->chat)) {
+			lm_free(one);
+			continue;
+		}
 		tests[count++] = (struct CMUnitTest){ one->chat.name, run, NULL, NULL, one };
 	}
 	lm_free(chats);
@@ -45,15 +49,16 @@ int chat_main(const char *const *prefixes, chat_factory_fn factory)
 	size_t count = 0;
 
 	for (; *prefixes; prefixes++) {
+		bool mirrored = **prefixes == '~';
 		char pattern[4096];
 		glob_t found;
 
 		snprintf(pattern, sizeof(pattern), "%s/tests/chat/%s*.md", root ? root : ".",
-		         *prefixes);
+		         *prefixes + mirrored);
 		if (glob(pattern, 0, NULL, &found) != 0)
 			continue;
 		for (size_t i = 0; i < found.gl_pathc; i++)
-			count = add_file(found.gl_pathv[i], factory, tests, count);
+			count = add_file(found.gl_pathv[i], mirrored, factory, tests, count);
 		globfree(&found);
 	}
 	if (count == 0) {

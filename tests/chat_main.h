@@ -6,7 +6,8 @@
 
 #include "chat.h"
 
-/** `prefixes` ends with NULL. Returns the exit code. */
+/** `prefixes` ends with NULL; in one that begins with '~' the dialogues are turned round, those
+ * that can be. Returns the exit code. */
 int chat_main(const char *const *prefixes, chat_factory_fn factory);
 
 #endif
