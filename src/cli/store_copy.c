@@ -250,33 +250,71 @@ static void import_file(struct copy *c, const char *path)
 	store_message(c, stem, (int64_t)st.st_mtim.tv_sec * 1000);
 }
 
-static int is_message(const struct dirent *entry)
+static bool is_message(const char *name)
 {
-	size_t len = strlen(entry->d_name);
+	size_t len = strlen(name);
 
-	return entry->d_name[0] != '.' && len > 4 && strcmp(entry->d_name + len - 4, ".eml") == 0;
+	return name[0] != '.' && len > 4 && strcmp(name + len - 4, ".eml") == 0;
+}
+
+struct names {
+	char **at;
+	size_t count, cap;
+};
+
+static int names_add(struct names *names, const char *name)
+{
+	if (names->count == names->cap) {
+		size_t cap = names->cap ? names->cap * 2 : 64;
+		char **at = lm_realloc(names->at, cap, sizeof(*at));
+
+		if (!at)
+			return LM_E_NOMEM;
+		names->at = at;
+		names->cap = cap;
+	}
+	names->at[names->count] = lm_strdup_bytes(lm_str(name));
+	return names->at[names->count] ? (names->count++, 0) : LM_E_NOMEM;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int list_folder(const char *path, struct names *names, struct lm_error *why)
+{
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+	int err = 0;
+
+	if (!folder)
+		return fail_file(path, errno, why);
+	while (err == 0 && (entry = readdir(folder)))
+		if (is_message(entry->d_name))
+			err = names_add(names, entry->d_name);
+	closedir(folder);
+	if (names->count)
+		qsort(names->at, names->count, sizeof(*names->at), by_name);
+	return err ? lm_fail(why, err, "out of memory") : 0;
 }
 
 static void import_folder(struct copy *c, const char *path)
 {
-	struct dirent **entries;
+	struct names names = { 0 };
 	struct lm_error why = { 0 };
-	int count = scandir(path, &entries, is_message, alphasort);
 
-	if (count < 0) {
-		fail_file(path, errno, &why);
+	if (list_folder(path, &names, &why) < 0)
 		lm_tally_failed(&c->tally, &why);
-		return;
-	}
-	for (int i = 0; i < count; i++) {
+	for (size_t i = 0; i < names.count; i++) {
 		struct lm_buf full = { .max = 8192 };
 
-		if (lm_buf_printf(&full, "%s/%s", path, entries[i]->d_name) == 0)
+		if (lm_buf_printf(&full, "%s/%s", path, names.at[i]) == 0)
 			import_file(c, (const char *)full.data);
 		lm_buf_done(&full);
-		free(entries[i]); /* scandir's */
+		lm_free(names.at[i]);
 	}
-	free(entries);
+	lm_free(names.at);
 }
 
 static void mbox_begin(void *ctx)
