@@ -57,6 +57,46 @@ unpack() {
 	[ -e "$tools/$1/$2" ]
 }
 
+# judge NAME PACKAGE…: servers our clients are tried against, each with its own packages in a folder
+# of its own (they exclude each other), which is laid over /usr for the server alone.
+judge() {
+	name=$1
+	shift
+	folder=$tools/judges/$name
+	[ -e "$folder/.complete" ] && [ "$(cat "$folder/.complete")" = "$*" ] && return
+	rm -rf "$folder"
+	mkdir -p "$folder"
+	# shellcheck disable=SC2086,SC2048
+	(cd "$folder" && { apt-get -qq download $* 2>/dev/null ||
+		{ [ "$(id -u)" = 0 ] && update && apt-get -qq download $*; }; })
+	for deb in "$folder"/*.deb; do
+		dpkg -x "$deb" "$folder"
+		rm "$deb"
+	done
+	# /lib is a link to /usr/lib where this is laid over.
+	if [ -d "$folder/lib" ]; then
+		cp -a "$folder/lib/." "$folder/usr/lib/"
+		rm -rf "$folder/lib"
+	fi
+	echo "$*" >"$folder/.complete"
+}
+
+judge dovecot dovecot-core dovecot-pop3d dovecot-lmtpd
+judge courier courier-pop courier-base courier-authlib courier-authlib-userdb
+judge popa3d popa3d
+judge mailutils mailutils-pop3d mailutils-common
+judge opensmtpd opensmtpd
+judge exim exim4-daemon-light exim4-base
+judge aiosmtpd python3-aiosmtpd python3-public python3-attr python3-typing-extensions \
+	python3-pkg-resources
+judge libs libapparmor1 libcourier-unicode4 libdb5.3 libevent-2.1-7 libexttextcat-2.0-0 \
+	libexttextcat-data libgamin0 libgdbm6 libgnutls-dane0 libgnutls30 libgsasl18 libicu72 \
+	libidn12 libidn2-0 libkyotocabinet16v5 libldap-2.5-0 libltdl7 liblua5.4-0 liblzo2-2 \
+	libmailutils9 libmariadb3 libmu-dbm9 libnsl2 libntlm0 libpam0g libpcre3 libpq5 libsasl2-2 \
+	libsodium23 libstemmer0d libtirpc-common libtirpc3 libunbound8 libunistring2 libunwind8 \
+	libwrap0 libhogweed6 libnettle8 libp11-kit0 libtasn1-6 libgmp10 libgssapi-krb5-2 libkrb5-3 \
+	libk5crypto3 libkrb5support0 libkeyutils1 libcom-err2 libsasl2-modules-db
+
 unpack postfix usr/sbin/smtp-source
 unpack libpython3.11-testsuite usr/lib/python3.11/test/test_email/data
 
