@@ -229,7 +229,7 @@ static int open_line(struct lm_pop3c *c, struct lm_pop3c_ask *a, const struct lm
 int lm_pop3c_secured(struct lm_pop3c *c)
 {
 	lm_pop3c_capa_forget(c);
-	lm_buf_done(&c->stamp);
+	/* The stamp stays: there is no other, and its digest now goes to the server only. */
 	lm_buf_done(&c->greeting);
 	return say(c, "CAPA");
 }

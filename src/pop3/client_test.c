@@ -218,7 +218,8 @@ static void tls_forgets_what_was_said(void **state)
 	hear(&r, "+OK\r\n");
 	assert_err(lm_session_tls_up(r.s, &tls_info, now), 0);
 	assert_false(lm_pop3_client_session_has(r.s, "UIDL", NULL));
-	assert_int_equal(lm_pop3_client_session_stamp(r.s).len, 0);
+	/* Told once only, and what it proves goes to the server alone. */
+	assert_true(lm_pop3_client_session_stamp(r.s).len > 0);
 	assert_int_equal(lm_pop3_client_session_greeting(r.s).len, 0);
 	hear(&r, "+OK\r\nSASL  PLAIN LOGIN \r\n.\r\n");
 	assert_err(r.results[0], 0);

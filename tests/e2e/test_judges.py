@@ -2,6 +2,7 @@
 OpenSMTPD, aiosmtpd, Postfix's sink."""
 import json
 import os
+import re
 
 from lib import judges, messages, tools
 from lib.runner import test
@@ -51,11 +52,11 @@ def dovecot_takes_every_mechanism(t):
             words = ("pop3", "retr", url(judge, scheme, port), "2", "--tls", mode, "--cafile",
                      t.cert.ca, *chosen)
             assert ours(t, *words).out == MAIL[1], (mechanism, mode)
-        wrong = ours(t, "pop3", "stat", url(judge), "--cafile", t.cert.ca, *chosen, password="no",
-                     code=77)
+    # Each failure makes Dovecot slower.
+    for mechanism in ("SCRAM-SHA-256", "APOP"):
+        wrong = ours(t, "pop3", "stat", url(judge), "--cafile", t.cert.ca, "--auth", mechanism,
+                     password="no", code=77)
         assert b"no" not in wrong.err.split() and b"refused" in wrong.err, wrong
-        judge.stop()
-        judge.start()
 
 
 @test(seconds=4)
@@ -103,14 +104,15 @@ def dovecot_certificate_is_judged(t):
     assert ours(t, "pop3", "stat", url(judge), "--tls", "opportunistic").out
 
 
-def poor_server(t, judge):
-    """What every server must give: everything, exactly; then nothing is left."""
+def poor_server(t, judge, own=rb"(?!)"):
+    """What every server must give: everything, exactly, but for headers of its `own`; then nothing
+    is left."""
     judge.fill(MAIL)
     judge.start()
     listed = ours(t, "pop3", "list", url(judge)).out.splitlines()
     assert len(listed) == len(MAIL)
     box, _ = fetched(t, judge)
-    assert box == sorted(MAIL), box
+    assert [re.sub(rb"(?m)^(" + own + rb"): .*\r\n", b"", m) for m in box] == sorted(MAIL), box
     assert ours(t, "pop3", "stat", url(judge)).out.split()[0] == b"0"
 
 
@@ -126,7 +128,7 @@ def popa3d(t):
 
 @test(seconds=3)
 def mailutils(t):
-    poor_server(t, judges.Mailutils(t))
+    poor_server(t, judges.Mailutils(t), rb"X-IMAPbase|X-UID|X-UIDL|Status")
 
 
 @test(seconds=6)

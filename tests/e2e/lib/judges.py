@@ -211,6 +211,7 @@ default_internal_group = dovecot
 default_login_user = dovenull
 mail_location = maildir:~/Maildir
 first_valid_uid = {UID}
+auth_failure_delay = 0
 pop3_no_flag_updates = yes
 passdb {{
   driver = passwd-file
