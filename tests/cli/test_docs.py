@@ -128,13 +128,23 @@ def test_izy(folder):
     run_document(folder, "izy.md")
 
 
-def test_embedding(folder):
+def check_c():
+    """Whether a C program can be built against the library of this build."""
     if not shutil.which("pkg-config"):
         raise Skip("pkg-config is not here")
     with open(f"{os.path.dirname(EXE)}/liblettermill.so", "rb") as library:
         if b"__asan_init" in (octets := library.read()) or b"__tsan_init" in octets:
             raise Skip("a program without sanitizer cannot load a library with one")
+
+
+def test_embedding(folder):
+    check_c()
     run_document(folder, "embedding.md")
+
+
+def test_clients(folder):
+    check_c()
+    run_document(folder, "clients.md")
 
 
 main()
