@@ -136,7 +136,7 @@ static void servers_that_do_not_serve(void **state)
 		  "TLS with 127.0.0.1 port " },
 		{ { NULL }, LM_POP3, LM_TLS_IMPLICIT, LM_E_TLS, "TLS with 127.0.0.1 port " },
 		{ { NULL }, LM_POP3, LM_TLS_OFF, LM_E_CLOSED, "connection to 127.0.0.1 port " },
-		{ { "!", NULL },
+		{ { ">220 hi\r\n", "<EHLO", "!", NULL },
 		  LM_SMTP,
 		  LM_TLS_OFF,
 		  LM_E_CLOSED,

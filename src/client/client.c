@@ -253,7 +253,8 @@ static void link_error(const struct lm_client *client, int err, struct lm_error 
 		lm_fail(out, err, "%s %s: no answer within %g s", what, where,
 		        (double)client->settings.params.timeout / 1000);
 	else if (err == LM_E_IO)
-		lm_fail(out, LM_E_CLOSED, "%s %s: it was lost", what, where);
+		lm_fail(out, in_handshake ? LM_E_TLS : LM_E_CLOSED, "%s %s: %s", what, where,
+		        in_handshake ? "the connection was lost" : "it was lost");
 	else
 		lm_fail(out, err, "%s %s: %s", what, where, reason);
 }
