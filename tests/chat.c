@@ -20,6 +20,8 @@ struct run {
 	struct lm_buf message; /* being delivered */
 	size_t delivered, sent_messages;
 	struct lm_source *source;
+	struct lm_bytes piece; /* of the source, not yet taken */
+	bool has_piece, is_last;
 	bool injected;
 	struct lm_message messages[32];
 };
@@ -315,24 +317,35 @@ static bool pump_events(struct run *run)
 	return moved;
 }
 
+/* One piece of the message being sent; whether any of it was taken. A session may have to hear an
+ * answer first. */
+static bool push_piece(struct run *run)
+{
+	size_t taken = 0, offered;
+
+	if (!run->source || !(lm_session_wants(run->session) & LM_WANT_BODY))
+		return false;
+	if (!run->has_piece)
+		assert_err(run->source->ops->read(run->source, 7, &run->piece, &run->is_last), 0);
+	run->has_piece = true;
+	offered = run->piece.len;
+	assert_err(lm_session_body(run->session, run->piece, run->is_last, run->now, &taken), 0);
+	run->piece = lm_bytes_from(run->piece, taken);
+	run->has_piece = run->piece.len > 0 ||
+	                 (!offered && (lm_session_wants(run->session) & LM_WANT_BODY));
+	return taken > 0 || !run->has_piece;
+}
+
 static bool pump_body(struct run *run)
 {
-	struct lm_bytes chunk;
-	bool last, moved = false;
+	bool moved = false;
 
-	while (run->source && (lm_session_wants(run->session) & LM_WANT_BODY)) {
-		assert_err(run->source->ops->read(run->source, 7, &chunk, &last), 0);
-		do {
-			size_t taken = 0;
-
-			assert_err(lm_session_body(run->session, chunk, last, run->now, &taken), 0);
-			chunk = lm_bytes_from(chunk, taken);
-		} while (chunk.len && (lm_session_wants(run->session) & LM_WANT_BODY));
+	while (push_piece(run))
 		moved = true;
-	}
 	if (run->source && !(lm_session_wants(run->session) & LM_WANT_BODY)) {
 		run->source->ops->close(run->source);
 		run->source = NULL;
+		run->has_piece = false;
 	}
 	return moved;
 }
