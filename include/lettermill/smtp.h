@@ -86,17 +86,31 @@ LM_API void lm_smtp_client_session_params_init(struct lm_smtp_client_session_par
                                                enum lm_protocol protocol);
 
 /**
- * Make a client session; free with lm_session_free. Errors: LM_E_NOMEM, LM_E_SYNTAX.
+ * Make a client session; free with lm_session_free. Errors: LM_E_NOMEM, LM_E_SYNTAX (helo).
+ *
+ * It opens by itself: greeting, EHLO (LHLO, or HELO where EHLO is refused), STARTTLS. Where `tls`
+ * is LM_TLS_STARTTLS and the server does not offer it, OPEN ends with LM_E_UNSUPPORTED and nothing
+ * more is sent. With LM_TLS_IMPLICIT it wants LM_WANT_TLS before all else. What the peer does wrong
+ * (LM_E_PROTO) or in no time (LM_E_TIMEOUT) is told by outcomes: the call itself gives 0, and
+ * LM_WANT_ABORT is set.
+ *
+ * LM_REQUEST_LOGIN: LM_E_DENIED with LM_SIDE_CLIENT where only mechanisms fit that would show the
+ * secret, and neither TLS is up nor `plain_login` set. A 535 to CRAM-MD5 or SCRAM is answered by
+ * one try with PLAIN or LOGIN where that is allowed and no mechanism was named.
  *
  * LM_REQUEST_SEND: the envelope's sender, recipients (address, notify, orcpt), size, eight_bit,
  * binary, smtputf8, require_tls, dsn_ret, envid and auth become the parameters of MAIL and RCPT.
  * What was asked for and the server does not offer (SMTPUTF8, BINARYMIME, REQUIRETLS, DSN) is
- * LM_E_UNSUPPORTED before MAIL; a SIZE over the server's is LM_E_LIMIT. The outcome's result is 0
- * when every recipient was accepted, LM_E_DENIED or LM_E_AGAIN when none was (or the message was
- * refused), and LM_E_NOT_FOUND when some were not: each is named in `recipients`.
+ * LM_E_UNSUPPORTED before MAIL; a SIZE over the server's is LM_E_LIMIT, and so is one message more
+ * than its MAILMAX (RFC 9422). Recipients beyond its RCPTMAX are not tried and told LM_E_LIMIT:
+ * send them in another transaction. The outcome's result is 0 when every recipient was accepted,
+ * LM_E_DENIED or LM_E_AGAIN when none was (AGAIN as soon as one of them may be tried again) or the
+ * message was refused, and LM_E_NOT_FOUND when some were not: each is named in `recipients`.
+ * LM_EVENT_DATA comes when the server is ready for the message; a no to it cuts the connection
+ * behind DATA, with BDAT only the transaction ends.
  * The message's octets must have CRLF line ends only (lm_outgoing makes them so): a bare CR or LF
  * is LM_E_SYNTAX and the connection is cut so that nothing of it is delivered, unless it goes out
- * by BDAT with envelope->binary.
+ * by BDAT with envelope->binary. Behind DATA a last line without CRLF gets it.
  */
 LM_API LM_MUST int lm_smtp_client_session_new(const struct lm_smtp_client_session_params *params,
                                               lm_time_ms now, struct lm_session **out_session);

@@ -371,10 +371,8 @@ static int op_answer(struct lm_session *session, uint32_t event_id, const struct
 	struct lm_source *source = reply ? reply->source : NULL;
 	bool valid = !s->fatal && event_id && event_id == s->decision;
 
-	if (!valid || s->question != LM_EVENT_DATA || reply->result) {
-		if (source)
-			source->ops->close(source);
-	}
+	if (source && !(valid && s->question == LM_EVENT_DATA && !reply->result))
+		source->ops->close(source);
 	if (!valid)
 		return s->fatal ? s->fatal : LM_E_NOT_FOUND;
 	enter(s);

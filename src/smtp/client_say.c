@@ -20,7 +20,7 @@ void lm_smtpc_notice(struct lm_smtpc *s, enum lm_event_type type, char from, str
 		return;
 	}
 	memcpy(room, &head, sizeof(head));
-	if (text.len)
+	if (text.data)
 		memcpy(room + sizeof(head), text.data, text.len);
 	lm_buf_grew(&s->notices, sizeof(head) + text.len);
 }

@@ -343,10 +343,11 @@ static bool dialogue_without_memory(unsigned long n, const char *caps)
 	o.params.trace = true;
 	r.credentials = &c;
 	r.envelope = &e;
-	for (struct lm_buf *b = &o.said; b <= &o.trace; b++) {
+	for (size_t i = 0; i < 3; i++) { /* the test's own memory does not run out */
+		struct lm_buf *own[] = { &o.said, &o.outcomes, &o.trace };
 		uint8_t *room;
 
-		assert_err(lm_buf_room(b, 8000, &room), 0);
+		assert_err(lm_buf_room(own[i], 8000, &room), 0);
 	}
 	lm_alloc_fail_at(n);
 	err = lm_smtp_client_session_new(&o.params, o.now, &session);
