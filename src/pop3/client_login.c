@@ -382,13 +382,23 @@ static bool is_definite(const struct lm_pop3c_status *st)
 	return st->code == LM_POP3_NONE || st->code == LM_POP3_AUTH;
 }
 
+/* A server that keeps no clear secrets refuses APOP and CRAM-MD5 to everybody. One that refuses a
+ * bound channel may be somebody in the middle: the password is not for him. */
+static bool may_fall_back(const struct lm_pop3c *c, const struct lm_pop3c_status *st)
+{
+	const struct lm_pop3c_login *l = c->head->login;
+
+	return !l->named[0] && !l->fell_back && is_definite(st) && may_show(c) &&
+	       !shows_secret(l->mechanism) && !strstr(l->mechanism, "-PLUS") && l->creds.user.len &&
+	       l->creds.password.len;
+}
+
 int lm_pop3c_login_refused(struct lm_pop3c *c, const struct lm_pop3c_status *st)
 {
 	struct lm_pop3c_ask *a = c->head;
 	struct lm_pop3c_login *l = a->login;
 
-	if (!l->named[0] && !l->fell_back && is_definite(st) && !shows_secret(l->mechanism) &&
-	    may_show(c) && l->creds.user.len && l->creds.password.len) {
+	if (may_fall_back(c, st)) {
 		l->fell_back = true;
 		lm_sasl_client_free(l->sasl);
 		l->sasl = NULL;
