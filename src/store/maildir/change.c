@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define PLAN "lettermill.change"
+#define HEAD "lettermill-change"
 
 enum { PLAN_MAX = 1 << 28 };
 
@@ -78,14 +79,12 @@ static int sync_subs(const struct change *c)
 	return err;
 }
 
-/* "lettermill-change", the target ("" and '!' for removing), the unique parts; each ends in NUL. */
+/* HEAD with '>' and the target, or '!' to remove, then the unique parts; each ends in NUL. */
 static int plan_text(const struct lm_md_box *box, const size_t *indexes, size_t count,
                      struct lm_bytes to, bool moves, struct lm_buf *out)
 {
-	int err = lm_buf_add(out, lm_bytes("lettermill-change", 18));
+	int err = lm_buf_add_str(out, moves ? HEAD ">" : HEAD "!");
 
-	if (!err)
-		err = lm_buf_add_str(out, moves ? ">" : "!");
 	if (!err)
 		err = lm_buf_add(out, to);
 	if (!err)
@@ -303,7 +302,7 @@ static int split(struct lm_bytes text, struct recovery *r)
 
 static int follow(struct lm_md_folder *folder, struct lm_bytes text)
 {
-	static const struct lm_bytes head = { (const uint8_t *)"lettermill-change", 18 };
+	const struct lm_bytes head = lm_str(HEAD);
 	struct recovery r = { .change.from = folder };
 	struct lm_bytes to;
 	int err = 0;

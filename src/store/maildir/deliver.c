@@ -78,16 +78,6 @@ static int collect_targets(struct group *g)
 	return 0;
 }
 
-static void sync_files(struct group *g)
-{
-	for (size_t i = 0; i < g->count; i++) {
-		struct lm_md_draft *draft = g->drafts[i];
-
-		if (is_live(draft) && !draft->synced)
-			draft->err = lm_md_sync(draft->fd);
-	}
-}
-
 static void lock_guids(struct group *g)
 {
 	for (size_t i = 0; i < g->target_count; i++) {
@@ -312,10 +302,8 @@ static void clean_up(struct group *g)
 
 static void run_group(struct group *g)
 {
-	int err;
+	int err = collect_targets(g);
 
-	sync_files(g);
-	err = collect_targets(g);
 	for (size_t i = 0; i < g->count && err; i++)
 		if (!g->drafts[i]->err)
 			g->drafts[i]->err = err;

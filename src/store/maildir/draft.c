@@ -6,8 +6,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-enum { ALONE = 1 << 20 /* synced here: too large to make others wait for */ };
-
 static struct lm_maildir *store_of(const struct lm_md_draft *draft)
 {
 	return (struct lm_maildir *)draft->head.store;
@@ -169,6 +167,7 @@ static void write_done(struct lm_op *op)
 	lm_op_complete(&draft->op->op, lm_md_outcome(draft->err));
 }
 
+/* Where it is taken, the draft is the pool's. */
 static int submit(struct lm_md_draft *draft, void (*work)(struct lm_job *),
                   void (*done)(struct lm_op *), struct lm_store_op *op)
 {
@@ -180,18 +179,20 @@ static int submit(struct lm_md_draft *draft, void (*work)(struct lm_job *),
 void lm_md_draft_write(struct lm_draft *base, struct lm_bytes octets, struct lm_store_op *op)
 {
 	struct lm_md_draft *draft = (struct lm_md_draft *)base;
+	int err = draft->err;
 
-	if (!draft->err)
+	if (!err)
 		note_facts(draft, octets);
-	if (!draft->err && lm_buf_len(&draft->text) + octets.len > LM_MD_CHUNK) {
+	if (!err && lm_buf_len(&draft->text) + octets.len > LM_MD_CHUNK) {
 		draft->pending = octets;
-		draft->err = submit(draft, run_write, write_done, op);
-		if (!draft->err)
+		err = submit(draft, run_write, write_done, op);
+		if (!err)
 			return;
-	} else if (!draft->err) {
-		draft->err = lm_buf_add(&draft->text, octets);
+	} else if (!err) {
+		err = lm_buf_add(&draft->text, octets);
 	}
-	lm_op_complete(&op->op, lm_md_outcome(draft->err));
+	draft->err = err;
+	lm_op_complete(&op->op, lm_md_outcome(err));
 }
 
 void lm_md_draft_abort(struct lm_draft *base)
@@ -205,17 +206,14 @@ void lm_md_draft_abort(struct lm_draft *base)
 		draft_free(draft);
 }
 
+/* Many at once: the file system makes one of their syncs, beside the deliverer's of the folders. */
 static void run_commit(struct lm_job *job)
 {
 	struct lm_md_draft *draft = lm_container(job, struct lm_md_draft, job);
 
 	draft->err = write_out(draft);
-	if (!draft->err && draft->size > ALONE) {
+	if (!draft->err)
 		draft->err = lm_md_sync(draft->fd);
-		draft->synced = true;
-	} else if (!draft->err) {
-		sync_file_range(draft->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* a head start */
-	}
 	job->result = 0;
 }
 
@@ -229,16 +227,13 @@ static void commit_written(struct lm_op *op)
 void lm_md_draft_commit(struct lm_draft *base, struct lm_store_op *op)
 {
 	struct lm_md_draft *draft = (struct lm_md_draft *)base;
+	int err = draft->err;
 
 	lm_md_stamp_next(store_of(draft), &draft->stamp);
-	if (!draft->err)
-		draft->err = submit(draft, run_commit, commit_written, op);
-	else
-		draft->op = op;
-	if (draft->err) {
-		int err = draft->err;
-
-		lm_md_draft_abort(base);
-		lm_op_complete(&op->op, lm_md_outcome(err));
-	}
+	if (!err)
+		err = submit(draft, run_commit, commit_written, op);
+	if (!err)
+		return;
+	lm_md_draft_abort(base);
+	lm_op_complete(&op->op, lm_md_outcome(err));
 }

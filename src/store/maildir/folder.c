@@ -8,11 +8,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	IDLE_MAX = 64, /* kept open without a user */
 	FOLDER = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+	STALE_SECONDS = 36 * 3600, /* what every reader of Maildirs may take for left behind */
 };
 
 const char *const lm_md_sub_names[LM_MD_SUBS] = { "tmp", "new", "cur" };
@@ -126,6 +128,19 @@ static int open_subs(struct lm_md_folder *folder, bool create)
 	return err || !create ? err : mark_sub(folder);
 }
 
+static int sweep_file(void *ctx, const char *name, unsigned char type)
+{
+	const struct lm_md_folder *folder = ctx;
+	time_t before = time(NULL) - STALE_SECONDS;
+	struct stat st;
+
+	(void)type;
+	if (fstatat(folder->subs[LM_MD_TMP], name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode) && st.st_mtime < before && st.st_atime < before)
+		unlinkat(folder->subs[LM_MD_TMP], name, 0);
+	return 0;
+}
+
 static void folder_free(struct lm_md_folder *folder)
 {
 	for (int i = 0; i < LM_MD_SUBS; i++)
@@ -166,6 +181,9 @@ static int folder_open(struct lm_maildir *md, const char *place, bool create,
 	}
 	folder->dev = st.st_dev;
 	folder->ino = st.st_ino;
+	if (lm_md_each(folder, LM_MD_TMP, sweep_file, folder)) {
+		/* Tidying only: what cannot be read now is tidied another time. */
+	}
 	*out_folder = folder;
 	return 0;
 }

@@ -239,7 +239,7 @@ struct lm_md_draft {
 	struct lm_buf text; /**< not written yet */
 	struct lm_bytes pending;
 	int fd; /**< in tmp of the first folder; -1: not made yet */
-	bool synced, aborted;
+	bool aborted;
 	char tmp_name[LM_MD_NAME_MAX + 1], name[LM_MD_NAME_MAX + 1];
 	struct lm_md_stamp stamp;
 	uint64_t size, bare; /**< octets; LFs without a CR */

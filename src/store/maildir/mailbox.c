@@ -108,6 +108,12 @@ static int lock(struct lm_md_box *box)
 	return 0;
 }
 
+/* That a folder cannot be used is the store's trouble, not the user's. */
+static int trouble(int err)
+{
+	return err == LM_E_DENIED || err == LM_E_NOT_FOUND ? LM_E_STORE : err;
+}
+
 static int run_open(struct task *task)
 {
 	struct lm_md_box *box = lm_alloc_zero(1, sizeof(*box));
@@ -127,7 +133,7 @@ static int run_open(struct task *task)
 		box_free(box);
 	else
 		task->op->mailbox = &box->head;
-	return err;
+	return trouble(err);
 }
 
 /* The mailbox "" is the store's folder itself. */
@@ -165,7 +171,7 @@ static int run_list(struct task *task)
 		task->op->messages = box->listing->messages;
 		task->op->count = box->listing->count;
 	}
-	return err;
+	return trouble(err);
 }
 
 void lm_md_mailbox_list(struct lm_mailbox *mailbox, struct lm_store_op *op)
@@ -184,7 +190,7 @@ static int run_read(struct task *task)
 
 	if (!err && !lm_md_serve(task->box, task->index, task->offset, &op->chunk, &op->last))
 		err = LM_E_CORRUPT;
-	return err;
+	return err == LM_E_DENIED ? LM_E_CORRUPT : err; /* this message alone */
 }
 
 static void widen(struct lm_md_box *box, size_t index)
@@ -238,12 +244,16 @@ void lm_md_message_read(struct lm_mailbox *mailbox, uint64_t id, uint64_t offset
 
 static int run_expunge(struct task *task)
 {
-	return lm_md_expunge(task->box, task->ids, task->count);
+	int err = lm_md_expunge(task->box, task->ids, task->count);
+
+	return err == LM_E_DENIED ? LM_E_STORE : err;
 }
 
 static int run_move(struct task *task)
 {
-	return lm_md_move(task->box, task->ids, task->count, lm_str(task->name));
+	int err = lm_md_move(task->box, task->ids, task->count, lm_str(task->name));
+
+	return err == LM_E_DENIED ? LM_E_STORE : err;
 }
 
 void lm_md_mailbox_expunge(struct lm_mailbox *mailbox, const uint64_t *ids, size_t count,

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { THREADS = 8, QUEUE_MAX = 1 << 20, PATH_SHOWN = 150 };
+enum { THREADS = 16 /* most of them wait for the disk */, QUEUE_MAX = 1 << 20, PATH_SHOWN = 150 };
 
 static void store_free(struct lm_maildir *md)
 {
@@ -78,10 +78,12 @@ int lm_md_root_open(const char *path, bool create, int *out_fd, char **out_patte
                     struct lm_error *out_error)
 {
 	const char *user = strstr(path, "%u");
-	const char *slash = user ? memrchr(path, '/', (size_t)(user - path)) : NULL;
+	const char *slash = NULL;
 	char *pattern = NULL, *root;
 	int err;
 
+	for (const char *at = path; user && at < user; at++)
+		slash = *at == '/' ? at : slash;
 	if (!*path)
 		return lm_fail(out_error, LM_E_CONFIG, "maildir: needs a path behind the colon");
 	if (strlen(path) > 1000)
