@@ -365,7 +365,8 @@ static int make_listing(const struct lm_md_folder *folder, struct scan *scan,
 		return err;
 	if (scan->count > UINT32_MAX / 2)
 		return LM_E_LIMIT;
-	qsort_r(scan->rows, scan->count, sizeof(*scan->rows), compare_rows, scan);
+	if (scan->count)
+		qsort_r(scan->rows, scan->count, sizeof(*scan->rows), compare_rows, scan);
 	unite(scan);
 	listing->names = scan->names;
 	scan->names = (struct lm_buf){ .max = 0 };

@@ -397,7 +397,6 @@ static void note(void *ctx, const char *problem)
 	struct problems *p = ctx;
 	size_t len = strlen(p->text);
 
-	fprintf(stderr, "%s\n", problem);
 	p->count++;
 	snprintf(p->text + len, sizeof(p->text) - len, "%s\n", problem);
 }
