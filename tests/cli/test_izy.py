@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """lettermill method: izy-pop3's command lines, as its README writes them."""
+import http.server
 import json
 import poplib
 import re
@@ -283,6 +284,73 @@ def test_test_fullclientserver_as_written(folder):
     done = izy(folder, f"lettermill method test testtype fullclientserver port {port}")
     assert done.returncode != 0 and str(port) in done.stderr, done.stderr
     taken.close()
+
+
+class Cloud(http.server.ThreadingHTTPServer):
+    """Two rows behind HTTP, as izy's service has them; keeps what was asked."""
+    ROWS = {7: "7,0,3,1500000000000,1500000000001,src,guid-7,26,"
+               "Subject: x\r\n\r\nhello__COMMA__ you\r\n",
+            9: "9,0,3,1500000000002,1,src,guid 9,17,Subject: y\r\n\r\nz\r\n"}
+
+    def __init__(self, answer=None):
+        cloud = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                cloud.asked.append(body)
+                said = (answer or cloud.rows(body)).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
+
+            def log_message(self, *_):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def rows(self, sql):
+        if "select" not in sql:
+            return "SUCCESS: OK"
+        one = re.search(r"where id = (\d+)", sql)
+        return "SUCCESS: " + "".join(f"__ROW__{row}" for number, row in self.ROWS.items()
+                                     if not one or int(one[1]) == number)
+
+    def words(self):
+        return (f"mimestore.modhandler cloud mimestore.accesstoken xxxx mimestore.dataservice "
+                f"http://127.0.0.1:{self.server_port}/ mimestore.verbose true "
+                "mimestore.tablename yyy.xxx")
+
+
+def test_the_cloud_as_written(folder):
+    with Cloud() as cloud:
+        done = expect(izy(folder, f"lettermill method test testtype mimestore {cloud.words()} "
+                                  "query.limit 2 query.tags abc"), 0)
+        told = json.loads(done.stdout)
+        assert told["success"] and told["count"] == 2, told
+        assert [row["guid"] for row in told["items"]] == ["guid-7", "guid 9"], told
+        assert cloud.asked[0].startswith("_=_:)axxxx_=_:)aselect ") and "limit 2" in cloud.asked[0]
+        with Method(folder, *shlex.split(cloud.words()), "password", "12345", "limit", "5",
+                    "mimestore.commitmode", "true") as server:
+            client = server.login()
+            assert client.list()[1] == [b"1 26", b"2 17"]
+            assert client.uidl()[1][0] == b"1 guid-7"
+            assert client.retr(1)[1] == [b"Subject: x", b"", b"hello, you"]
+            client.close()
+            await_true(lambda: "set status = 4 where id = 7" in cloud.asked[-1],
+                       lambda: str(cloud.asked))
+            assert server.end() == 0
+        cloud.shutdown()
+    for answer in ("FAIL: no such table", "junk"):
+        with Cloud(answer) as cloud:
+            done = izy(folder, f"lettermill method test {cloud.words()}")
+            assert done.returncode not in (0, 64), done
+            assert json.loads(done.stdout)["success"] is False
+            assert answer.removeprefix("FAIL: ") in done.stderr, done.stderr
+            cloud.shutdown()
 
 
 # ---- clientpop3 ----
