@@ -5,7 +5,8 @@ import json
 import os
 
 from lib import certs
-from lib.hostile import MAIL, Hostile, Pop3, Smtp, check, client, stuffed, tls_context
+from lib.hostile import (CONTROLS, MAIL, Hostile, Pop3, Smtp, check, client, stuffed,
+                         tls_context)
 from lib.runner import test
 
 LIMIT, NETWORK, TEMPORARY, PROTOCOL, LOGIN = 69, 74, 75, 76, 77
@@ -468,6 +469,8 @@ def stls_works(t):
     """What the next tests spoil."""
     server = Hostile(t, Pop3(tls=tls_context(t.cert)))
     check(tls_list(t, server, "tls", "starttls"), 0)
+    # What was said before TLS is not believed: asked again.
+    assert [x for x in server.heard() if x in (b"CAPA", b"STLS")] == [b"CAPA", b"STLS", b"CAPA"]
     check(tls_list(t, Hostile(t, Pop3(), tls=tls_context(t.cert)), "tls", "true"), 0)
 
 
@@ -517,6 +520,26 @@ def bad_certificates(t):
                        "true" if implicit else "starttls")
             check(done, PROTOCOL, "certificate", words)
             assert not [x for x in server.heard() if x.startswith((b"USER", b"AUTH", b"PASS"))]
+
+
+@test
+def cut_under_tls(t):
+    """TLS that ends without its goodbye in the middle of a message, where a terminator stands in
+    the clear: not whole, not kept."""
+    def retr(peer, argument):
+        if argument == b"1":
+            peer.say(b"+OK\r\n" + stuffed(MAIL[0]))
+            return
+        peer.say(b"+OK\r\nSubject: two\r\n")
+        raw = peer.sock.detach()
+        os.write(raw, b"\r\n.\r\n")
+        os.close(raw)
+        peer.cut()
+    server = Hostile(t, Pop3({"RETR": retr}), tls=tls_context(t.cert))
+    done = izy(t, server, "tls", "true", "cafile", t.cert.ca, "mimestore.modhandler", "localfs",
+               "mimestore.path", store(t), "cmd", "retr", "query", "1-3")
+    check(done, (PROTOCOL, *LOST))
+    assert list(stored(t).values()) == [MAIL[0]], stored(t)
 
 
 @test(seconds=4)
@@ -731,6 +754,86 @@ def size_too_small(t):
     server = Hostile(t, Smtp(extensions=("SIZE 10",)))
     check(send(t, server), LIMIT, "the server takes 10")
     assert not [line for line in server.heard() if line.startswith(b"DATA")]
+
+
+@test
+def smtp_login_tricks(t):
+    """Broken challenges, challenges without end, a yes too early, a no: never a secret to the wrong
+    step, never mail without the login that was asked for."""
+    for reply, code in ((b"334 ???\r\n", (LOGIN, PROTOCOL, 65)), (b"334\r\n" * 50, 0),
+                        (b"535 5.7.8 no\x1b\r\n", LOGIN), (b"454 later\r\n", TEMPORARY),
+                        (b"250 fine\r\n", 0), (b"354 go on\r\n", (LOGIN, PROTOCOL)),
+                        (lambda p, _: p.flood(b"334 AAAA\r\n"), 0)):
+        for mechanism in ("CRAM-MD5", "LOGIN", "SCRAM-SHA-256"):
+            talk = Smtp({"AUTH": reply}, extensions=(f"AUTH {mechanism}",))
+            server = Hostile(t, talk)
+            done = client(t, "smtp", "send", server.url("smtp"), "--from", "a@example.org", "--to",
+                          "b@example.org", "--timeout", 2, stdin=LETTER)
+            assert done.code != 0 and (code == 0 or done.code in (code if isinstance(code, tuple)
+                                                                  else (code,))), (reply, done)
+            assert not talk.messages and b"sesame" not in b" ".join(server.heard()), mechanism
+
+
+@test
+def replies_miscounted(t):
+    """PIPELINING with a reply too few, or one too many: no recipient gets another's, and a message
+    nobody accepted does not go out."""
+    for reply in (b"", b"250 a\r\n250 b\r\n"):
+        talk = Smtp({"RCPT": reply}, extensions=("PIPELINING",))
+        done = smtp(t, talk=talk, to=("b@x.example", "c@x.example"), timeout=2)
+        check(done, (TEMPORARY, PROTOCOL))
+        assert all(not m for m in talk.messages), (done, talk.messages)
+    talk = Smtp({"MAIL": b"550 no\r\n", "RCPT": b"503 no\r\n", "DATA": b"503 no\r\n"},
+                extensions=("PIPELINING",))
+    check(smtp(t, talk=talk, to=("b@x.example", "c@x.example")), LIMIT, "550")
+    # The server takes the data of a message without recipients: it must stay empty.
+    talk = Smtp({"RCPT": b"550 no\r\n"}, extensions=("PIPELINING",))
+    check(smtp(t, talk=talk, to=("b@x.example", "c@x.example")), LIMIT, "b@x.example", "c@x.example")
+    assert all(not m for m in talk.messages), talk.messages
+
+
+@test
+def chunking_refused(t):
+    """A chunk refused, a stall at one, no reply: as with DATA."""
+    for reply, code in ((b"554 5.6.0 not that\r\n", LIMIT), (b"452 4.3.1 full\r\n", TEMPORARY),
+                        (lambda p, _: p.cut(), TEMPORARY), (STALL, TEMPORARY)):
+        check(smtp(t, {"BDAT": reply}, timeout=1,
+                   talk=Smtp({"BDAT": reply}, extensions=("CHUNKING",))), code)
+
+
+# ---- doctor ----
+
+def doctor(t, talk, protocol="pop3", **more):
+    server = Hostile(t, talk)
+    done = client(t, "doctor", protocol, server.url(protocol, "u" if protocol == "pop3" else None),
+                  "--timeout", 2, **more)
+    assert done.code in (0, 1, LIMIT, TEMPORARY, PROTOCOL, LOGIN), done
+    assert not CONTROLS.search(done.out), done
+    return done
+
+
+@test(seconds=20)
+def doctor_with_patients(t):
+    """Cut, refused, nonsense at every command: a finding or an error, and never an escape."""
+    doctor(t, Pop3(greeting=b"+OK \x1b[31m\x07 <a@b>\r\n", capa=("UIDL", "X \x1b]0;x\x07")))
+    for verb in ("CAPA", "STAT", "LIST", "UIDL", "RETR", "TOP", "QUIT"):
+        for odd in (lambda p, _: p.cut(), b"-ERR \x1b no\r\n", b"what\x1b?\r\n",
+                    b"+OK\r\n-1 x\x00\r\n../..\r\n.\r\n"):
+            doctor(t, Pop3({verb: odd}))
+    for verb in ("EHLO", "VRFY", "EXPN", "QUIT", "MAIL"):
+        for odd in (lambda p, _: p.cut(), b"550 \x1b no\r\n", b"what\x1b?\r\n", b"250-\r\n550 x\r\n"):
+            doctor(t, Smtp({verb: odd}), "smtp")
+    check(doctor(t, Smtp(greeting=b"554 no\r\n"), "smtp"), (LIMIT, LOGIN), "554 no")
+
+
+@test(seconds=30)
+def doctor_with_slow_patients(t):
+    """Silence at any command, listings without end."""
+    talks = [Pop3({verb: STALL}) for verb in ("CAPA", "PASS", "STAT", "LIST", "UIDL", "RETR", "QUIT")]
+    talks += [Pop3({verb: lambda p, _: (p.say(b"+OK\r\n"), p.flood(b"1 20\r\n"))})
+              for verb in ("CAPA", "LIST", "UIDL")]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda talk: doctor(t, talk, seconds=40), talks))
 
 
 # ---- what the user said ----
