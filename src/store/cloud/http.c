@@ -17,6 +17,30 @@ static size_t take(char *data, size_t one, size_t len, void *ctx)
 	return err ? 0 : len;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* libcurl's own limit of slowness is an average of some seconds: it sees a stop too late. */
+static int still_moves(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                       curl_off_t up)
+{
+	struct lm_cloud_http *http = ctx;
+
+	(void)down_total;
+	(void)up_total;
+	if (down + up != http->moved) {
+		http->moved = down + up;
+		http->moved_at = now_ms();
+	}
+	http->silent = now_ms() - http->moved_at > http->timeout_ms;
+	return http->silent;
+}
+
 /* A URL of HTTP that "index.php" can be put behind; shown only where it holds no secret. */
 static int check_service(const char *service, struct lm_error *out_error)
 {
@@ -56,8 +80,9 @@ static int set_up(struct lm_cloud_http *http, const struct lm_mime_conf *conf)
 		bad |= curl_easy_setopt(c, CURLOPT_CAINFO, cafile);
 	bad |= curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT,
 	                        timeout < CONNECT_TIMEOUT_S ? timeout : CONNECT_TIMEOUT_S);
-	bad |= curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	bad |= curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, timeout);
+	bad |= curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+	bad |= curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, still_moves);
+	bad |= curl_easy_setopt(c, CURLOPT_XFERINFODATA, http);
 	bad |= curl_easy_setopt(c, CURLOPT_TIMEOUT, timeout * WHOLE_TIMES);
 	bad |= curl_easy_setopt(c, CURLOPT_USERAGENT, "lettermill");
 	bad |= curl_easy_setopt(c, CURLOPT_HTTPHEADER, http->headers);
@@ -90,6 +115,7 @@ int lm_cloud_http_open(struct lm_cloud_http *http, const char *service,
 		return err;
 	lm_buf_init(&http->answer, LM_CLOUD_ANSWER_MAX);
 	http->obfuscate = !conf->verbose;
+	http->timeout_ms = (conf->timeout_s ? conf->timeout_s : LM_CLOUD_TIMEOUT_S) * 1000;
 	http->service = lm_strdup_bytes(lm_str(service));
 	http->token = token && *token ? lm_strdup_bytes(lm_str(token)) : NULL;
 	http->curl = curl_easy_init();
@@ -136,6 +162,8 @@ static int failed(CURLcode code, const struct lm_cloud_http *http, struct lm_err
 		               "the cloud service's answer is longer than %d MB; ask for fewer "
 		               "messages",
 		               LM_CLOUD_ANSWER_MAX >> 20);
+	if (http->silent)
+		code = CURLE_OPERATION_TIMEDOUT;
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		err = LM_E_TIMEOUT;
 	else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR ||
@@ -169,7 +197,8 @@ static int post(struct lm_cloud_http *http, struct lm_bytes body, struct lm_erro
 	                  (long long)now.tv_sec, now.tv_nsec / 1000000))
 		return lm_fail(out_error, LM_E_LIMIT, "dataservice: too long");
 	lm_buf_clear(&http->answer);
-	http->too_long = false;
+	http->too_long = http->silent = false;
+	http->moved = -1;
 	code |= curl_easy_setopt(http->curl, CURLOPT_URL, (const char *)url.data);
 	code |= curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, body.data);
 	code |= curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);

@@ -44,7 +44,8 @@ struct lm_cloud_http {
 	char *token;   /* NULL: none */
 	bool obfuscate;
 	struct lm_buf answer;
-	bool too_long;
+	bool too_long, silent;
+	int64_t timeout_ms, moved, moved_at; /* octets there and back, and when there were more */
 };
 
 struct lm_cloud {
