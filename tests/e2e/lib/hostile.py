@@ -1,4 +1,5 @@
 """Servers that misbehave as they are told, and the client commands run against them."""
+import concurrent.futures
 import itertools
 import os
 import re
@@ -10,8 +11,12 @@ import subprocess
 import threading
 import time
 
+from . import certs
 from .server import REPORTS
 
+# Exit codes.
+LIMIT, NETWORK, TEMPORARY, PROTOCOL, LOGIN = 69, 74, 75, 76, 77
+LOST = (NETWORK, TEMPORARY)
 # What any client command may need at most, however much a server sends; Python's own pages count
 # as the child's until it executes.
 MEMORY = 160 << 20
@@ -324,3 +329,27 @@ def check(done, code, *words):
     for word in words:
         assert word.lower().encode() in done.err.lower(), f"it does not say {word!r}: {done}"
     return done
+
+
+def within(t, talks, run, seconds):
+    """Run several at once; each must end with a time-out error soon after its time."""
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for name, done in zip(talks, pool.map(run, talks.values())):
+            assert done.code == TEMPORARY, (name, done)
+            assert done.seconds < seconds * t.patience, (name, done)
+
+
+STALL = lambda peer, _=None: peer.stall()
+
+
+def other_certs(t):
+    """Certificates with something wrong: {name: (context, words)}."""
+    folder = t.path("certs")
+    made = certs.make(folder)
+    certs.sign(folder, "name", "/CN=other", "subjectAltName=DNS:other.example\n")
+    certs.request(folder, "old", "/CN=localhost")
+    with open(t.path("certs", "old.ext"), "w") as f:
+        f.write("subjectAltName=IP:127.0.0.1\n")
+    certs.openssl(folder, "x509", "-req", "-in", "old.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+                  "-CAcreateserial", "-days", "-1", "-extfile", "old.ext", "-out", "old.pem")
+    return made
