@@ -429,7 +429,8 @@ static void op_sent(struct lm_session *session, size_t n)
 {
 	struct lm_smtpc *s = of(session);
 
-	lm_buf_drop(&s->output, n);
+	/* Less may be left than was seen: what belonged to a message given up is gone. */
+	lm_buf_drop(&s->output, n < lm_buf_len(&s->output) ? n : lm_buf_len(&s->output));
 	s->flowed |= n > 0;
 	release(&s->output);
 	if (!s->told && !s->decision && s->send)
@@ -490,8 +491,8 @@ static int op_tick(struct lm_session *session, lm_time_ms now)
 		s->flowed = false;
 		return 0;
 	}
-	lm_smtpc_fail(s, LM_E_TIMEOUT, LM_SIDE_NETWORK, "no reply within %lld seconds",
-	              (long long)(patience(s) / 1000));
+	lm_smtpc_fail(s, LM_E_TIMEOUT, LM_SIDE_NETWORK, "no reply within %g seconds",
+	              (double)patience(s) / 1000);
 	return settle(s);
 }
 
