@@ -27,6 +27,7 @@ enum lm_fate {
 /** One that the store took, and that is not flushed yet. */
 struct lm_fetched {
 	size_t index;
+	uint64_t octets;
 	bool was_there; /**< the store knew it already */
 	char name[256];
 };
@@ -73,6 +74,7 @@ struct lm_fetch {
 	uint64_t done_octets;  /**< of LIST, for the bar */
 	uint64_t marked;       /**< DELE that was answered yes */
 	struct lm_error fatal; /**< what ended it early; code 0: nothing */
+	bool store_failed;     /**< that was the store, not the server */
 };
 
 /** Decide on every message; the drop is listed, ids are final. Errors: LM_E_UNSUPPORTED (the server

@@ -47,6 +47,17 @@ static void give_up(struct lm_fetch *f, const struct lm_error *why)
 		lm_client_abort(f->client);
 }
 
+/* The store is at its end, not the server. */
+static void store_fails(struct lm_fetch *f, const struct lm_error *why)
+{
+	struct lm_error named;
+
+	(void)lm_fail(&named, why->code, "%.60s: %.170s", lm_cli_text(f->call, "to"), why->text);
+	if (f->fatal.code == 0)
+		f->store_failed = true;
+	give_up(f, &named);
+}
+
 static int push(struct lm_fetch *f, enum lm_request_type type, struct lm_drop_message *m)
 {
 	struct lm_request request = LM_REQUEST_INIT(type);
@@ -87,13 +98,14 @@ static void commit(struct lm_fetch *f)
 		return;
 	if (flush(f, &why) < 0) {
 		f->batch_count = 0;
-		give_up(f, &why);
+		store_fails(f, &why);
 		return;
 	}
 	for (size_t i = 0; i < f->batch_count; i++) {
 		struct lm_drop_message *m = &f->drop.items[f->batch[i].index];
 
 		f->fetched += !f->batch[i].was_there;
+		f->octets += f->batch[i].octets;
 		f->known += f->batch[i].was_there;
 		lm_fetch_tell_stored(f, &f->batch[i]);
 		if (!f->keep && !f->over && !f->closed && push(f, LM_REQUEST_DELE, m) < 0)
@@ -103,13 +115,15 @@ static void commit(struct lm_fetch *f)
 	f->batch_octets = 0;
 }
 
-static void note_stored(struct lm_fetch *f, size_t index, bool was_there, const char *name)
+static void note_stored(struct lm_fetch *f, size_t index, bool was_there, uint64_t octets,
+                        const char *name)
 {
 	struct lm_fetched *one = &f->batch[f->batch_count];
 
 	if (f->batch_count == 0)
 		f->batch_began = now(f);
 	one->index = index;
+	one->octets = was_there ? 0 : octets;
 	one->was_there = was_there;
 	memcpy(one->name, name, strlen(name) + 1);
 	f->batch_count++;
@@ -278,7 +292,7 @@ static void on_store_error(struct lm_fetch *f, int err)
 	if (err < 0 && f->wrong.code == 0)
 		(void)lm_fail(&f->wrong, err, "%s", lm_err_text(err));
 	if (err < 0 && is_end_of_store(err))
-		give_up(f, &f->wrong);
+		store_fails(f, &f->wrong);
 }
 
 static const struct lm_drop_message *by_number(const struct lm_fetch *f, uint64_t number)
@@ -365,14 +379,13 @@ static void end_message(struct lm_fetch *f, const struct lm_outcome *o)
 		fail_message(f, o);
 		return;
 	}
-	f->octets += err == 0 ? o->octets : 0;
 	if (o->odd_size && !f->quiet) {
 		lm_progress_clear(&f->progress);
 		lm_cli_complain("message %" PRIu64 ": its size is not the one LIST told; taken as "
 		                "it came",
 		                m->number);
 	}
-	note_stored(f, (size_t)(m - f->drop.items), err == LM_E_EXISTS, name);
+	note_stored(f, (size_t)(m - f->drop.items), err == LM_E_EXISTS, o->octets, name);
 }
 
 static void on_retr(struct lm_fetch *f, const struct lm_outcome *o)

@@ -20,7 +20,7 @@ void lm_fetch_tell_stored(struct lm_fetch *fetch, const struct lm_fetched *one)
 	if (!fetch->json)
 		return;
 	begin_json(&fetch->drop.items[one->index], one->was_there ? "known" : "fetched");
-	if (!one->was_there) {
+	if (!one->was_there && *one->name) {
 		fputs(", \"name\": ", stdout);
 		lm_cli_put_json(stdout, lm_str(one->name));
 	}
@@ -136,7 +136,10 @@ static int complain_end(const struct lm_fetch *f)
 		lm_cli_complain("broke off behind %" PRIu64 " of %" PRIu64
 		                " messages; the next fetch goes on",
 		                f->fetched, f->wanted);
-	return lm_remote_failed(&f->remote, &f->fatal);
+	if (!f->store_failed)
+		return lm_remote_failed(&f->remote, &f->fatal);
+	lm_cli_complain("%s", f->fatal.text);
+	return lm_err_exit_code(f->fatal.code);
 }
 
 int lm_fetch_tell_end(struct lm_fetch *fetch, lm_time_ms now)
