@@ -140,7 +140,9 @@ int lm_boxes_add_write(struct lm_mime_add *base, struct lm_bytes octets, struct 
 
 	if (!add->draft)
 		return 0;
-	if (lm_buf_len(&add->held) + octets.len > LM_BOXES_PIECE) {
+	/* What goes past the held octets must not overtake them. */
+	if (octets.len > LM_BOXES_PIECE / 2 ||
+	    lm_buf_len(&add->held) + octets.len > LM_BOXES_PIECE) {
 		err = write_draft(add, lm_buf_bytes(&add->held), out_error);
 		if (err)
 			return err;
