@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -247,11 +248,9 @@ static uint64_t hash(uint64_t h, const char *text)
 static uint64_t hash_store(uint64_t h, const char *url)
 {
 	const char *colon = strchr(url, ':');
-	char *whole = colon ? realpath(colon + 1, NULL) : NULL;
+	char whole[PATH_MAX];
 
-	h = hash(h, whole ? whole : url);
-	free(whole);
-	return h;
+	return hash(h, colon && realpath(colon + 1, whole) ? whole : url);
 }
 
 int lm_fetch_memory_path(const char *source, const char *store_url, char *out, size_t cap,
