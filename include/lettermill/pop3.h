@@ -74,9 +74,29 @@ struct lm_pop3_client_session_params {
 };
 LM_API void lm_pop3_client_session_params_init(struct lm_pop3_client_session_params *params);
 
-/** Make a client session; free with lm_session_free. It waits for the greeting.
- * `info->peer_address` and the like stay empty. Errors: LM_E_NOMEM, LM_E_SYNTAX (a host with CR, LF
- * or NUL). */
+/**
+ * Make a client session; free with lm_session_free. It waits for the greeting, asks for
+ * capabilities, and goes under TLS as the policy wants it; then the first outcome is told.
+ * `info->peer_address` and the like stay empty.
+ *
+ * - What the server does wrong ends in outcomes and LM_WANT_CLOSE: what is under way fails with
+ *   LM_E_PROTO, LM_E_LIMIT, LM_E_TIMEOUT or LM_E_CLOSED, what waits with LM_E_CLOSED. Only
+ *   LM_E_NOMEM is fatal.
+ * - LOGIN: EXTERNAL, SCRAM, tokens, CRAM-MD5, APOP (without TLS, where the stamp is good), and
+ *   where it may be shown the password by PLAIN, LOGIN, USER. Behind a final no to one that hides
+ *   it (but to a -PLUS) the password is shown once where that is allowed. Behind a LOGIN that
+ *   failed, what needs a maildrop fails with LM_E_AUTH unsent.
+ * - LIST, UIDL: a line that makes no sense is left out; the outcome is LM_E_PROTO and quotes the
+ *   first, all others were told. Names have up to 1024 octets without blanks and control
+ *   characters; they may come twice.
+ * - RETR: how the end of a message is found, also without dot-stuffing: docs/octets.md. One over
+ *   `max_message` fails with LM_E_LIMIT while the rest passes by; when as much again has passed by
+ *   the session ends.
+ * - lm_session_drain: what was sent ends, what was not fails with LM_E_CANCELED, then QUIT.
+ * - lm_session_body and lm_session_body_failed are LM_E_MISUSE.
+ *
+ * Errors: LM_E_NOMEM, LM_E_SYNTAX (a host with CR, LF or NUL).
+ */
 LM_API LM_MUST int lm_pop3_client_session_new(const struct lm_pop3_client_session_params *params,
                                               lm_time_ms now, struct lm_session **out_session);
 
@@ -86,7 +106,7 @@ LM_API LM_MUST int lm_pop3_client_session_new(const struct lm_pop3_client_sessio
 LM_API bool lm_pop3_client_session_has(const struct lm_session *session, const char *capability,
                                        struct lm_bytes *out_rest);
 /** Text of the greeting behind +OK, and the APOP stamp with its brackets; empty where none, or
- * where it is no valid msg-id (CVE-2007-1558). */
+ * where it is no valid msg-id (CVE-2007-1558). Both are forgotten when STLS was done. */
 LM_API struct lm_bytes lm_pop3_client_session_greeting(const struct lm_session *session);
 LM_API struct lm_bytes lm_pop3_client_session_stamp(const struct lm_session *session);
 

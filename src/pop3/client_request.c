@@ -215,6 +215,7 @@ int lm_pop3c_send(struct lm_pop3c *c, struct lm_pop3c_ask *a)
 
 	if (!is_secret(line))
 		return lm_pop3c_say(c, line, NULL);
+	LM_ASSERT(line.data);
 	memcpy(shown, line.data, 4);
 	err = lm_pop3c_say(c, line, shown);
 	lm_buf_wipe(&a->line);
@@ -291,7 +292,8 @@ int lm_pop3c_wind_up(struct lm_pop3c *c)
 	struct lm_request quit = LM_REQUEST_INIT(LM_REQUEST_QUIT);
 
 	for (struct lm_pop3c_ask *a = c->unsent; a; a = a->next)
-		a->refused = LM_E_CANCELED;
+		if (a->kind->type != LM_REQUEST_QUIT)
+			a->refused = LM_E_CANCELED;
 	if (c->state != LM_POP3C_OPEN) {
 		lm_pop3c_end(c, LM_E_CANCELED, LM_SIDE_CLIENT, "canceled");
 		return 0;
