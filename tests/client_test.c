@@ -1,4 +1,5 @@
 /* The blocking face against our own server. */
+#include "base/mem.h"
 #include "client_rig.h"
 
 static const char letter[] = "From: carl@client.example\r\nSubject: dots\r\n\r\n"
@@ -117,10 +118,108 @@ static void letters_go_and_come(void **state)
 	lm_rig_free(&rig);
 }
 
+/* Open, fetch, send; whichever allocation fails, it is an error or all is well. */
+static int do_all_there_is(const struct lm_client_params *params)
+{
+	struct lm_recipient to = { .address = lm_str("anna") };
+	struct lm_envelope envelope = { .recipients = &to, .recipient_count = 1 };
+	const struct lm_credentials anna = { .user = lm_str("anna"), .password = lm_str("secret") };
+	struct lm_client *client = NULL;
+	struct lm_source *source;
+	struct lm_buf got;
+	int err = lm_client_open(params, &client, NULL);
+
+	lm_buf_init(&got, CLIENT_SINK_MAX);
+	if (err)
+		return err;
+	if (params->protocol == LM_POP3) {
+		err = lm_pop3_client_retr(client, 1, 0, client_sink, &got, NULL);
+	} else {
+		err = lm_client_login(client, &anna, NULL);
+		source = lm_source_from_bytes(lm_str("Subject: x\r\n\r\n"));
+		if (!err && source)
+			err = lm_smtp_client_send(client, &envelope, source, NULL, NULL);
+		else if (source)
+			source->ops->close(source);
+	}
+	if (!err)
+		err = lm_client_quit(client, NULL);
+	lm_client_free(client);
+	lm_buf_done(&got);
+	return err;
+}
+
+static void memory_runs_out(void **state)
+{
+	static const char *const listeners[] = { "pop3", "submission", "pop3s" };
+	struct lm_rig rig;
+	int good = 0;
+
+	(void)state;
+	start(&rig);
+	send_letter(&rig, "smtp");
+	for (size_t i = 0; i < 3; i++) {
+		struct lm_client_params params = client_params(&rig, listeners[i]);
+
+		params.no_login = params.protocol != LM_POP3;
+		if (i == 0)
+			params.tls = LM_TLS_OFF;
+		good = 0;
+		for (unsigned long n = 1; n < 2000 && good < 3; n++) {
+			int err;
+
+			lm_alloc_fail_at(n);
+			err = do_all_there_is(&params);
+			lm_alloc_fail_at(0);
+			good = err ? 0 : good + 1;
+		}
+		/* Behind the last allocation all goes well. */
+		assert_int_equal(good, 3);
+	}
+	lm_rig_free(&rig);
+}
+
+/* The name in a certificate is who logs in (RFC 4422 A). */
+static void certificates_log_in(void **state)
+{
+	static const char *const listeners[] = { "pop3", "pop3s", "submission" };
+	const char *const more[] = { "client-ca", test_certs_path("ca.pem"),
+		                     "user",      "me@mail.example:x",
+		                     "domain",    "mail.example",
+		                     "auth",      "EXTERNAL PLAIN",
+		                     NULL };
+	struct lm_rig rig;
+
+	(void)state;
+	lm_rig_new(&rig, more);
+	assert_err(lm_server_set(rig.server, "cert", test_certs_path("server.pem"), NULL), 0);
+	assert_err(lm_server_set(rig.server, "key", test_certs_path("server.key"), NULL), 0);
+	lm_rig_start(&rig);
+	for (size_t i = 0; i < 3; i++) {
+		struct lm_client_params params = client_params(&rig, listeners[i]);
+		struct lm_client *client;
+
+		params.user = params.password = NULL;
+		params.mechanism = "EXTERNAL";
+		params.cert_file = test_certs_path("client.pem");
+		params.key_file = test_certs_path("client.key");
+		client = client_open(&params);
+		assert_bytes(lm_client_info(client)->mechanism, lm_str("EXTERNAL"));
+		assert_err(lm_client_quit(client, NULL), 0);
+		lm_client_free(client);
+		params.cert_file = test_certs_path("forged.pem");
+		params.key_file = test_certs_path("forged.key");
+		assert_true(lm_client_open(&params, &client, NULL) < 0);
+	}
+	lm_rig_free(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(letters_go_and_come),
+		cmocka_unit_test(memory_runs_out),
+		cmocka_unit_test(certificates_log_in),
 	};
 	int failed;
 

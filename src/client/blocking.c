@@ -127,6 +127,8 @@ int lm_blocking_run(struct lm_client *client, const struct lm_request *requests,
 	b->error = (struct lm_error){ .code = 0 };
 	lm_arena_reset(&b->results);
 	push(b);
+	/* Nobody closes where nothing was asked for. */
+	b->is_leaving = b->is_leaving && b->open;
 	if (!is_done(b))
 		lm_loop_run(b->loop);
 	return verdict(b, out_error);

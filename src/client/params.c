@@ -143,6 +143,7 @@ static uint16_t default_port(enum lm_protocol protocol, bool tls)
 static void name_place(struct lm_client_settings *settings)
 {
 	const struct lm_client_params *params = &settings->params;
+	size_t len;
 
 	if (is_path(params)) {
 		snprintf(settings->where, sizeof(settings->where), "%s", params->host);
@@ -151,9 +152,12 @@ static void name_place(struct lm_client_settings *settings)
 	}
 	snprintf(settings->where, sizeof(settings->where), "%s port %u", params->host,
 	         params->port);
-	/* Certificates know of no zones. */
-	snprintf(settings->server_name, sizeof(settings->server_name), "%.*s",
-	         (int)strcspn(params->host, "%"), params->host);
+	/* Certificates know of no zones, and of no dot at the end. */
+	len = strcspn(params->host, "%");
+	if (len > 1 && params->host[len - 1] == '.')
+		len--;
+	snprintf(settings->server_name, sizeof(settings->server_name), "%.*s", (int)len,
+	         params->host);
 }
 
 int lm_client_settings_init(struct lm_client_settings *settings,
