@@ -9,6 +9,8 @@ NAMED = re.compile(r"`(e2e|cli|unit|chat) ([a-z0-9_/-]+)(?:[. ]([a-z0-9_]+))?`")
 
 def place(kind, file, name):
     """The file that must hold the test, and the text that shows it."""
+    if kind == "unit" and file.startswith("client/client"):
+        return ROOT / f"tests/{file.partition('/')[2]}_test.c", rf"\b{name}\b"
     if kind == "unit":
         return ROOT / f"src/{file}_test.c", rf"\b{name}\b"
     if kind == "chat":
