@@ -57,6 +57,7 @@ extern const struct lm_cli_command lm_cli_user_command;
 extern const struct lm_cli_command lm_cli_smtp_command;
 extern const struct lm_cli_command lm_cli_sendmail_command;
 extern const struct lm_cli_command lm_cli_doctor_command;
+extern const struct lm_cli_command lm_cli_bench_command;
 extern const struct lm_cli_command lm_cli_pop3_command;
 extern const struct lm_cli_command lm_cli_store_command;
 extern const struct lm_cli_command lm_cli_help_command;

@@ -9,10 +9,19 @@
 
 static const struct lm_cli_command *const commands[] = {
 	/* clang-format off: one a line */
-	&lm_cli_serve_command,   &lm_cli_user_command,       &lm_cli_pop3_command,
-	&lm_cli_smtp_command,    &lm_cli_sendmail_command,   &lm_cli_doctor_command,
-	&lm_cli_store_command,   &lm_cli_method_command,     &lm_cli_help_command,
-	&lm_cli_version_command, &lm_cli_completion_command, &lm_cli_man_command,
+	&lm_cli_serve_command,
+	&lm_cli_user_command,
+	&lm_cli_pop3_command,
+	&lm_cli_smtp_command,
+	&lm_cli_sendmail_command,
+	&lm_cli_doctor_command,
+	&lm_cli_bench_command,
+	&lm_cli_store_command,
+	&lm_cli_method_command,
+	&lm_cli_help_command,
+	&lm_cli_version_command,
+	&lm_cli_completion_command,
+	&lm_cli_man_command,
 	/* clang-format on */
 };
 

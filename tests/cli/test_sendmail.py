@@ -39,8 +39,9 @@ def check(folder, arguments, wanted, stdin=MESSAGE):
 
 def test_recipients_of_the_header(folder):
     wanted = ["MAIL FROM:<me@example.org>", "RCPT TO:<berta@example.org>", "RCPT TO:<carla@example.org>"]
-    for arguments in (("-t", "-i", "-f", "me@example.org"), ("-ti", "-fme@example.org"), ("-it", "-r", "me@example.org"),
-                      ("-oi", "-t", "-oem", "-odb", "-bm", "-f", "me@example.org"), ("-f", "me@example.org", "-t", "--")):
+    me = "me@example.org"
+    for arguments in (("-t", "-i", "-f", me), ("-ti", f"-f{me}"), ("-it", "-r", me),
+                      ("-oi", "-t", "-oem", "-odb", "-bm", "-f", me), ("-f", me, "-t", "--")):
         talker = check(folder, arguments, wanted)
         assert not any("Bcc" in line for line in header(talker)), talker.said
 
@@ -72,7 +73,8 @@ def test_the_sender_is_the_option_then_the_header_then_the_user(folder):
     check(folder, ("-f", "<>", "a@b"), ["MAIL FROM:<>", "RCPT TO:<a@b>"], "From: she@x.org\n\nx\n")
     check(folder, ("-f", "", "a@b"), ["MAIL FROM:<>", "RCPT TO:<a@b>"], "From: she@x.org\n\nx\n")
     user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
-    check(folder, ("--domain", "here.example", "a@b"), [f"MAIL FROM:<{user}@here.example>", "RCPT TO:<a@b>"], "x: y\n\n")
+    check(folder, ("--domain", "here.example", "a@b"), [f"MAIL FROM:<{user}@here.example>", "RCPT TO:<a@b>"],
+          "x: y\n\n")
 
 
 def test_addresses_without_a_domain_get_one(folder):
@@ -126,7 +128,8 @@ def test_mistakes_are_usage_errors(folder):
     with Talker(smtp()) as talker:
         for arguments, word in (((), "say to whom"), (("-t", "a@b"), "-t"), (("-bs",), "-bs"), (("-bd",), "-bd"),
                                 (("-Z", "a@b"), "-Z"), (("-f",), "-f"), (("-f", "a b", "c@d"), "-f"), (("a b",), "a b"),
-                                (("-N", "often", "a@b"), "-N"), (("-R", "none", "a@b"), "ret"), (("-V", "é", "a@b"), "-V"),
+                                (("-N", "often", "a@b"), "-N"), (("-R", "none", "a@b"), "ret"),
+                                (("-V", "é", "a@b"), "-V"),
                                 (("--froom", "x", "a@b"), "--from"), (("",), "empty")):
             expect(sendmail(folder, talker.url("smtp"), *arguments), 64, word)
         expect(sendmail(folder, talker.url("smtp"), "-t", stdin="Subject: x\n\n"), 65, "no recipient")
