@@ -82,7 +82,8 @@ LM_API void lm_pop3_client_session_params_init(struct lm_pop3_client_session_par
  * - What the server does wrong ends in outcomes and LM_WANT_CLOSE: what is under way fails with
  *   LM_E_PROTO, LM_E_LIMIT, LM_E_TIMEOUT or LM_E_CLOSED, what waits with LM_E_CLOSED. Only
  *   LM_E_NOMEM is fatal.
- * - LOGIN: EXTERNAL, SCRAM, tokens, CRAM-MD5, APOP (without TLS, where the stamp is good), and
+ * - LOGIN: EXTERNAL, SCRAM, tokens, CRAM-MD5, APOP (where the stamp is good; under TLS
+ *   only where there is nothing else), and
  *   where it may be shown the password by PLAIN, LOGIN, USER. Behind a final no to one that hides
  *   it (but to a -PLUS) the password is shown once where that is allowed. Behind a LOGIN that
  *   failed, what needs a maildrop fails with LM_E_AUTH unsent.
@@ -106,7 +107,8 @@ LM_API LM_MUST int lm_pop3_client_session_new(const struct lm_pop3_client_sessio
 LM_API bool lm_pop3_client_session_has(const struct lm_session *session, const char *capability,
                                        struct lm_bytes *out_rest);
 /** Text of the greeting behind +OK, and the APOP stamp with its brackets; empty where none, or
- * where it is no valid msg-id (CVE-2007-1558). Both are forgotten when STLS was done. */
+ * where it is no valid msg-id (CVE-2007-1558). STLS makes the text forgotten; the stamp is told
+ * once and stays. */
 LM_API struct lm_bytes lm_pop3_client_session_greeting(const struct lm_session *session);
 LM_API struct lm_bytes lm_pop3_client_session_stamp(const struct lm_session *session);
 

@@ -295,6 +295,11 @@ static int begin_plain(struct lm_pop3c *c)
 	return say_user(c);
 }
 
+static bool lacks_user(const struct lm_pop3c *c)
+{
+	return c->capa_known && !lm_pop3c_has(c, "USER", NULL);
+}
+
 static int begin_best(struct lm_pop3c *c)
 {
 	struct lm_pop3c_login *l = c->head->login;
@@ -302,7 +307,7 @@ static int begin_best(struct lm_pop3c *c)
 	const char *name = NULL;
 	int err = choose(c, tls, &name);
 
-	if (!err && !name && !tls && can_apop(c, l))
+	if (!err && !name && (!tls || lacks_user(c)) && can_apop(c, l))
 		return say_apop(c);
 	if (!err && !name && !tls && c->params->plain_login)
 		err = choose(c, true, &name);

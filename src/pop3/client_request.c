@@ -305,6 +305,27 @@ int lm_pop3c_wind_up(struct lm_pop3c *c)
 
 /* ---- ends ---- */
 
+/* A -ERR without a code means that the server does not know the command: it did not announce it, or
+ * there is nothing else in it to refuse. */
+static bool is_lacking(const struct lm_pop3c *c, const struct lm_pop3c_ask *a)
+{
+	switch (a->kind->type) {
+	case LM_REQUEST_CAPA:
+		return true;
+	case LM_REQUEST_UIDL:
+		if (!a->number)
+			return true;
+		break;
+	case LM_REQUEST_TOP:
+	case LM_REQUEST_UTF8:
+	case LM_REQUEST_LANG:
+		break;
+	default:
+		return false;
+	}
+	return c->capa_known && !lm_pop3c_has(c, a->kind->verb, NULL);
+}
+
 int lm_pop3c_refusal(const struct lm_pop3c *c, const struct lm_pop3c_ask *a,
                      const struct lm_pop3c_status *st)
 {
@@ -324,12 +345,7 @@ int lm_pop3c_refusal(const struct lm_pop3c *c, const struct lm_pop3c_ask *a,
 	}
 	if (a->kind->type == LM_REQUEST_LOGIN)
 		return LM_E_AUTH;
-	/* Commands that are there or not; the others every server has. */
-	if (c->capa_known && !lm_pop3c_has(c, a->kind->verb, NULL) &&
-	    (a->kind->type == LM_REQUEST_UIDL || a->kind->type == LM_REQUEST_TOP ||
-	     a->kind->type == LM_REQUEST_UTF8 || a->kind->type == LM_REQUEST_LANG))
-		return LM_E_UNSUPPORTED;
-	return LM_E_DENIED;
+	return is_lacking(c, a) ? LM_E_UNSUPPORTED : LM_E_DENIED;
 }
 
 /* The words are a help, not a need: no memory for them is no reason to lose the outcome. */
