@@ -122,7 +122,9 @@ static void a_crowd_on_one_loop(void **state)
 		struct lm_client_params params = client_params(&rig, listeners[i % 4]);
 
 		crowd[i] = (struct seen){ .frees_in_closed = i % 2 };
-		params.no_login = true;
+		params.no_login = i % 8 < 4;
+		/* What is empty is not there. */
+		params.user = params.mechanism = params.helo = params.key_file = "";
 		begin(&crowd[i], loop, &left, &params);
 		ask(&crowd[i], LM_REQUEST_NOOP, 0);
 		ask(&crowd[i], LM_REQUEST_RSET, 0);

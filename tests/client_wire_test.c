@@ -84,6 +84,9 @@ static void what_cannot_be_meant_is_refused_first(void **state)
 	params.protocol = 0;
 	client_refused(&params, LM_E_CONFIG, "protocol");
 	params = good;
+	params.key_file = "key.pem";
+	client_refused(&params, LM_E_CONFIG, "key");
+	params = good;
 	params.host = "/run/sock";
 	params.tls = LM_TLS_STARTTLS;
 	client_refused(&params, LM_E_CONFIG, "socket path");

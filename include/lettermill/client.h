@@ -19,7 +19,8 @@ extern "C" {
 
 struct lm_client;
 
-/** Where to and how. Everything is copied by lm_client_new and lm_client_open. */
+/** Where to and how. Everything is copied by lm_client_new and lm_client_open. An empty string is
+ * as good as NULL, but for a password. */
 struct lm_client_params {
 	uint32_t size;             /**< sizeof(struct lm_client_params) */
 	enum lm_protocol protocol; /**< LM_POP3, LM_SMTP, LM_SUBMISSION, LM_LMTP */
@@ -27,8 +28,10 @@ struct lm_client_params {
 	                     of a Unix socket, with a "/" at its start */
 	uint16_t port;    /**< 0: 110, 995, 25, 587, 465 or 24, as protocol and tls say */
 	enum lm_tls_mode tls;
-	bool insecure;       /**< go on whatever the certificate says (OPPORTUNISTIC always does) */
-	const char *ca_file; /**< trust these, PEM; NULL: the system's */
+	bool insecure; /**< go on whatever the certificate says (OPPORTUNISTIC always does) and
+	                  tell by lm_client_tls_doubt. A Unix socket has no name to be checked:
+	                  STARTTLS and IMPLICIT there are LM_E_CONFIG without this */
+	const char *ca_file;   /**< trust these, PEM; NULL: the system's */
 	const char *cert_file; /**< the client's own certificate and chain, PEM; NULL: none */
 	const char *key_file;
 	unsigned tls_min, tls_max; /**< 2 to 5: TLS 1.0 to 1.3; 0: 1.2 and 1.3 */
@@ -92,11 +95,13 @@ struct lm_client_owner {
 };
 
 /** Begin to connect. Errors: LM_E_NOMEM, LM_E_SYNTAX, LM_E_CONFIG, LM_E_TLS (files). What goes
- * wrong later is told by `closed`. */
+ * wrong later is told by the outcomes and by `closed`: LM_E_NO_HOST, LM_E_CONNECT, LM_E_TIMEOUT,
+ * LM_E_TLS, LM_E_CLOSED, LM_E_PROTO and what the server refused with (docs/clients.md). */
 LM_API LM_MUST int lm_client_new(struct lm_loop *loop, const struct lm_client_params *params,
                                  const struct lm_client_owner *owner, void *ctx,
                                  struct lm_client **out_client, struct lm_error *out_error);
-/** As lm_session_request; may be called at once, the requests wait for the connection. */
+/** As lm_session_request; may be called at once: up to 256 requests wait for the connection. What
+ * only the session finds wrong with one that waited is told by its outcome (LM_SIDE_CLIENT). */
 LM_API LM_MUST int lm_client_request(struct lm_client *client, const struct lm_request *request);
 /** As lm_session_answer. A source in the reply is read on the loop and closed by the client. */
 LM_API int lm_client_answer(struct lm_client *client, uint32_t event_id,

@@ -6,7 +6,7 @@
 
 enum { PATH_LEN_MAX = 107 /* sun_path with its NUL has 108 */ };
 
-/* Every string of the parameters, and whether it may hold more than one word. */
+/* Every string of the parameters. */
 static const struct field {
 	size_t offset;
 	const char *name;
@@ -87,13 +87,23 @@ static int check(const struct lm_client_params *params, struct lm_error *out_err
 		return lm_fail(out_error, LM_E_CONFIG, "tls: no such mode");
 	if (params->timeout <= 0)
 		return lm_fail(out_error, LM_E_CONFIG, "timeout: must be more than nothing");
-	if (params->key_file && !params->cert_file)
+	if (params->key_file && params->key_file[0] &&
+	    (!params->cert_file || !params->cert_file[0]))
 		return lm_fail(out_error, LM_E_CONFIG, "a key without a certificate");
 	if (is_path(params) && needs_name)
 		return lm_fail(out_error, LM_E_CONFIG,
 		               "a socket path has no name a certificate could be for: TLS must be "
 		               "off, opportunistic, or insecure");
 	return 0;
+}
+
+/* What is empty was not given, but for a password. */
+static const char *text_of(struct lm_client_params *params, size_t i)
+{
+	const char *text = *field_of(params, i);
+	const bool may_be_empty = fields[i].offset == offsetof(struct lm_client_params, password);
+
+	return text && (text[0] || may_be_empty) ? text : NULL;
 }
 
 static int copy_text(struct lm_client_settings *settings, const struct lm_client_params *params,
@@ -103,7 +113,7 @@ static int copy_text(struct lm_client_settings *settings, const struct lm_client
 	char *at;
 
 	for (size_t i = 0; i < FIELDS; i++) {
-		const char *text = *field_of(&from, i);
+		const char *text = text_of(&from, i);
 		int err = text ? check_text(&fields[i], text, out_error) : 0;
 
 		if (err)
@@ -114,13 +124,12 @@ static int copy_text(struct lm_client_settings *settings, const struct lm_client
 	if (!at)
 		return lm_fail(out_error, LM_E_NOMEM, "out of memory");
 	for (size_t i = 0; i < FIELDS; i++) {
-		const char *text = *field_of(&from, i);
+		const char *text = text_of(&from, i);
 		size_t len = text ? strlen(text) + 1 : 0;
 
-		if (!text)
-			continue;
-		memcpy(at, text, len);
-		*field_of(&settings->params, i) = at;
+		if (text)
+			memcpy(at, text, len);
+		*field_of(&settings->params, i) = text ? at : NULL;
 		at += len;
 	}
 	return 0;
