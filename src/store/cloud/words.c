@@ -10,7 +10,7 @@ enum { QUOTED_MAX = 120 };
 
 static bool contains(struct lm_bytes text, const char *word)
 {
-	return text.len && memmem(text.data, text.len, word, strlen(word)) != NULL;
+	return text.data && memmem(text.data, text.len, word, strlen(word)) != NULL;
 }
 
 /* The code of the character at *at; the text is UTF-8. */
