@@ -137,6 +137,10 @@ def check_c():
             raise Skip("a program without sanitizer cannot load a library with one")
 
 
+def test_stores(folder):
+    run_document(folder, "stores.md")
+
+
 def test_embedding(folder):
     check_c()
     run_document(folder, "embedding.md")
