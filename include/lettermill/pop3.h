@@ -82,11 +82,10 @@ LM_API void lm_pop3_client_session_params_init(struct lm_pop3_client_session_par
  * - What the server does wrong ends in outcomes and LM_WANT_CLOSE: what is under way fails with
  *   LM_E_PROTO, LM_E_LIMIT, LM_E_TIMEOUT or LM_E_CLOSED, what waits with LM_E_CLOSED. Only
  *   LM_E_NOMEM is fatal.
- * - LOGIN: EXTERNAL, SCRAM, tokens, CRAM-MD5, APOP (where the stamp is good; under TLS
- *   only where there is nothing else), and
- *   where it may be shown the password by PLAIN, LOGIN, USER. Behind a final no to one that hides
- *   it (but to a -PLUS) the password is shown once where that is allowed. Behind a LOGIN that
- *   failed, what needs a maildrop fails with LM_E_AUTH unsent.
+ * - LOGIN: EXTERNAL, SCRAM, tokens, CRAM-MD5, APOP (where the stamp is good; under TLS only where
+ *   there is nothing else), and where it may be shown the password by PLAIN, LOGIN, USER. Behind a
+ *   final no to one that hides it (but to a -PLUS) the password is shown once where that is
+ *   allowed. Behind a LOGIN that failed, what needs a maildrop fails with LM_E_AUTH unsent.
  * - LIST, UIDL: a line that makes no sense is left out; the outcome is LM_E_PROTO and quotes the
  *   first, all others were told. Names have up to 1024 octets without blanks and control
  *   characters; they may come twice.

@@ -275,6 +275,7 @@ int lm_pop3c_send_sentinel(struct lm_pop3c *c)
 	struct lm_pop3c_ask *a = &c->sentinel;
 	int err;
 
+	LM_ASSERT(!a->kind);
 	init(a, &own_noop);
 	a->own = true;
 	err = lm_buf_add_str(&a->line, "NOOP");

@@ -43,6 +43,8 @@ struct couple {
 	unsigned deleted_at_quit;
 };
 
+static const struct lm_tls_info tls_info = { .active = true, .version = "TLSv1.3" };
+
 /* xorshift64*: the same seed, the same story. */
 static uint32_t roll(struct couple *k, uint32_t below)
 {
@@ -150,10 +152,6 @@ static void make_wishes(struct couple *k)
 		.mechanism = ways[roll(k, sizeof(ways) / sizeof(ways[0]))],
 	};
 	login->request.credentials = &k->credentials;
-	/* A stamp from before TLS is forgotten. */
-	if (k->credentials.mechanism && strcmp(k->credentials.mechanism, "APOP") == 0 &&
-	    k->client_params.tls == LM_TLS_STARTTLS)
-		k->credentials.mechanism = NULL;
 	while (count--)
 		wish_something(k);
 	wish(k, LM_REQUEST_QUIT, 0);
@@ -170,7 +168,7 @@ static void marry(struct couple *k, uint64_t seed)
 	k->server_params.mechanisms = roll(k, 2) ? "PLAIN LOGIN CRAM-MD5" : "CRAM-MD5 LOGIN PLAIN";
 	k->server_params.tls = k->server_params.apop = true;
 	lm_pop3_client_session_params_init(&k->client_params);
-	k->client_params.tls = roll(k, 3) ? LM_TLS_OFF : LM_TLS_STARTTLS;
+	k->client_params.tls = (enum lm_tls_mode)roll(k, 4);
 	k->client_params.plain_login = true;
 	k->client_params.pipeline = 1 + roll(k, 8);
 	k->client_params.trace = roll(k, 4) == 0;
@@ -181,6 +179,10 @@ static void marry(struct couple *k, uint64_t seed)
 	make_wishes(k);
 	assert_err(lm_pop3_server_new(&k->server_params, &peer, k->now, &k->server), 0);
 	assert_err(lm_pop3_client_session_new(&k->client_params, k->now, &k->client), 0);
+	if (k->client_params.tls != LM_TLS_IMPLICIT)
+		return;
+	assert_err(lm_session_tls_up(k->server, &tls_info, k->now), 0);
+	assert_err(lm_session_tls_up(k->client, &tls_info, k->now), 0);
 }
 
 static void part(struct couple *k)
@@ -348,14 +350,12 @@ static bool carry_in(struct couple *k, struct lm_buf *wire, struct lm_session *t
 
 static bool shake_hands(struct couple *k)
 {
-	static const struct lm_tls_info info = { .active = true, .version = "TLSv1.3" };
-
 	if (!(lm_session_wants(k->client) & lm_session_wants(k->server) & LM_WANT_TLS) ||
 	    lm_session_output(k->server).len || lm_session_output(k->client).len)
 		return false;
 	assert_int_equal(lm_buf_len(&k->to_client) + lm_buf_len(&k->to_server), 0);
-	assert_err(lm_session_tls_up(k->server, &info, k->now), 0);
-	assert_err(lm_session_tls_up(k->client, &info, k->now), 0);
+	assert_err(lm_session_tls_up(k->server, &tls_info, k->now), 0);
+	assert_err(lm_session_tls_up(k->client, &tls_info, k->now), 0);
 	return true;
 }
 
