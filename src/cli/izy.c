@@ -5,102 +5,117 @@
 #include "base/mem.h"
 #include "wire/text.h"
 
-#define ALL (SERVER | CLIENT | TEST)
-enum { SERVER = 1, CLIENT = 2, TEST = 4 };
+static const struct lm_cli_action methods[] = {
+	{ "serverpop3", "[KEY VALUE]...", "serve a mime store by POP3",
+	  "Until SIGTERM or SIGINT. Any user name, one password. \"POP3 Server running on port N\" "
+	  "goes to standard output once it accepts. RETR consumes: the message is staged, then "
+	  "archived; who leaves without QUIT has the last one marked pop3failed. With "
+	  "mimestore.commitmode off (as it is unless said) nothing is moved or marked.",
+	  0, SIZE_MAX, NULL, NULL },
+	{ "clientpop3", "[KEY VALUE]...", "list a maildrop, or store messages of it",
+	  "A message that fails is named, the others go on, and the exit code is 1.", 0, SIZE_MAX,
+	  NULL, NULL },
+	{ "test", "[KEY VALUE]...", "query a store, or try server, client and store together", "",
+	  0, SIZE_MAX, NULL, NULL },
+};
+enum { METHODS = sizeof(methods) / sizeof(*methods) };
 
-struct method {
-	const char *name;
-	unsigned bit;
-	int (*run)(const struct lm_izy *izy);
+static int (*const runs[METHODS])(const struct lm_izy *izy) = {
+	lm_izy_serverpop3,
+	lm_izy_clientpop3,
+	lm_izy_test,
 };
 
-static const struct method methods[] = {
-	{ "serverpop3", SERVER, lm_izy_serverpop3 },
-	{ "clientpop3", CLIENT, lm_izy_clientpop3 },
-	{ "test", TEST, lm_izy_test },
-};
-
-#define ROW(key, value, otherwise, part, more, text)                                       \
-	{                                                                                  \
-		.name = key, .placeholder = value, .fallback = otherwise, .section = part, \
-		.flags = LM_OPTION_WORD | (more), .unit = "", .help = text                 \
+#define ROW(form, key, value, otherwise, who, more, text)                                     \
+	{                                                                                     \
+		.name = key, .placeholder = value, .fallback = otherwise, .section = "Keys",  \
+		.kind = LM_OPTION_##form, .flags = LM_OPTION_WORD | (more), .actions = (who), \
+		.unit = "", .help = text                                                      \
 	}
-#define COMMON "serverpop3 and clientpop3"
-#define STORE  "The store (every method)"
+#define SERVER "serverpop3"
+#define CLIENT "clientpop3"
+#define BOTH   "serverpop3 clientpop3 test"
+#define TEST   "test"
+#define STORE  NULL
 static const struct lm_option keys[LM_IZY_KEY_COUNT] = {
 	[LM_IZY_PORT] = ROW(
-	        "port", "PORT", "", COMMON, 0,
-	        "serverpop3: where to listen; none or 0: a free port. clientpop3: where "
-	        "the server is; none: 995 with tls, else 110."),
+	        STRING, "port", "PORT", "", BOTH, 0,
+	        "Where to listen: none or 0 is a free port. clientpop3: where the server is; "
+	        "none is 995 with tls, else 110."),
 	[LM_IZY_ADDRESS] = ROW(
-	        "address", "ADDR", "127.0.0.1", "serverpop3", 0,
+	        STRING, "address", "ADDR", "127.0.0.1", SERVER, 0,
 	        "The address to listen on; 0.0.0.0 or [::] for all. Passwords in the "
 	        "clear are taken on loopback only; others use STLS."),
-	[LM_IZY_PASSWORD] = ROW("password", "PASSWORD", "", "serverpop3", LM_OPTION_SECRET,
+	[LM_IZY_PASSWORD] = ROW(STRING, "password", "PASSWORD", "", SERVER, LM_OPTION_SECRET,
 	                        "Lets everybody in, under any name; without it nobody gets in."),
-	[LM_IZY_SERVERNAME] = ROW("servername", "NAME", "localhost", "serverpop3", 0,
+	[LM_IZY_SERVERNAME] = ROW(STRING, "servername", "NAME", "localhost", SERVER, 0,
 	                          "The name in the greeting."),
 	[LM_IZY_TAGS] = ROW(
-	        "tags", "TAG,...", "", "serverpop3", 0,
+	        STRING, "tags", "TAG,...", "", SERVER, 0,
 	        "Show messages with one of these tags: unread, archive, staged, dup, "
 	        "pop3failed, conversionerror. Default: what the store shows to readers."),
 	[LM_IZY_LIMIT] = ROW(
-	        "limit", "N", "", "serverpop3", 0,
+	        STRING, "limit", "N", "", SERVER, 0,
 	        "Show so many messages at most, or \"all\". Default: the store's own: 1 "
 	        "for fake and cloud, 10 for localfs."),
-	[LM_IZY_IP] = ROW("ip", "HOST", "", "clientpop3", 0,
+	[LM_IZY_IP] = ROW(STRING, "ip", "HOST", "", CLIENT, 0,
 	                  "The server: a name or an address. Certificates are checked for it."),
-	[LM_IZY_USER] = ROW("user", "NAME", "", "clientpop3", 0, "Whom to log in as."),
-	[LM_IZY_PASS] = ROW("pass", "PASSWORD", "", "clientpop3", LM_OPTION_SECRET,
+	[LM_IZY_USER] = ROW(STRING, "user", "NAME", "", CLIENT, 0, "Whom to log in as."),
+	[LM_IZY_PASS] = ROW(STRING, "pass", "PASSWORD", "", CLIENT, LM_OPTION_SECRET,
 	                    "The password; without it the environment's LETTERMILL_PASSWORD."),
-	[LM_IZY_TLS] = ROW("tls", "true|false|starttls", "false", "clientpop3", 0,
+	[LM_IZY_TLS] = ROW(CHOICE, "tls", "true|false|starttls", "false", CLIENT, 0,
 	                   "TLS from the first octet, none, or by STLS."),
-	[LM_IZY_CAFILE] = ROW("cafile", "FILE", "", "clientpop3", 0,
+	[LM_IZY_CAFILE] = ROW(STRING, "cafile", "FILE", "", CLIENT, 0,
 	                      "Trust the certificates in this file, PEM, not the system's."),
-	[LM_IZY_INSECURE] = ROW("insecure", "true|false", "false", "clientpop3", 0,
+	[LM_IZY_INSECURE] = ROW(CHOICE, "insecure", "true|false", "false", CLIENT, 0,
 	                        "Go on whatever the certificate says."),
-	[LM_IZY_TIMEOUT] = ROW("timeout", "SECONDS", "60", "clientpop3", 0,
+	[LM_IZY_TIMEOUT] = ROW(STRING, "timeout", "SECONDS", "60", CLIENT, 0,
 	                       "How long to wait for the server, each time."),
 	[LM_IZY_CMD] = ROW(
-	        "cmd", "list|retr", "", "clientpop3", 0,
+	        CHOICE, "cmd", "list|retr", "", CLIENT, 0,
 	        "list: a line of number and octets for each message. retr: store messages "
 	        "in the mime store. Without it: log in, and good bye."),
-	[LM_IZY_QUERY] = ROW("query", "1-10,15,20-", "", "clientpop3", 0,
+	[LM_IZY_QUERY] = ROW(STRING, "query", "1-10,15,20-", "", CLIENT, 0,
 	                     "retr: which messages, by number."),
-	[LM_IZY_CLIENT_LOG] = ROW("verbose.clientLog", "true|false", "true", "clientpop3", 0,
+	[LM_IZY_CLIENT_LOG] = ROW(CHOICE, "verbose.clientLog", "true|false", "true", CLIENT, 0,
 	                          "Say what is sent, on standard error; passwords are masked."),
-	[LM_IZY_SERVER_LOG] = ROW("verbose.serverLog", "true|false", "false", "clientpop3", 0,
+	[LM_IZY_SERVER_LOG] = ROW(CHOICE, "verbose.serverLog", "true|false", "false", CLIENT, 0,
 	                          "Say what the server answers, too."),
-	[LM_IZY_WAIT_TIME] = ROW("verbose.waitTime", "true|false", "false", "clientpop3", 0,
+	[LM_IZY_WAIT_TIME] = ROW(CHOICE, "verbose.waitTime", "true|false", "false", CLIENT, 0,
 	                         "Say how long each answer took."),
-	[LM_IZY_TESTTYPE] = ROW("testtype", "mimestore|fullclientserver", "mimestore", "test", 0,
+	[LM_IZY_TESTTYPE] = ROW(CHOICE, "testtype", "mimestore|fullclientserver", "mimestore", TEST,
+	                        0,
 	                        "mimestore: query the store and print the outcome as JSON. "
 	                        "fullclientserver: server, client and store against each other."),
-	[LM_IZY_QUERY_LIMIT] = ROW("query.limit", "N", "", "test", 0,
+	[LM_IZY_QUERY_LIMIT] = ROW(STRING, "query.limit", "N", "", TEST, 0,
 	                           "mimestore: as limit of serverpop3."),
-	[LM_IZY_QUERY_TAGS] = ROW("query.tags", "TAG,...", "", "test", 0,
+	[LM_IZY_QUERY_TAGS] = ROW(STRING, "query.tags", "TAG,...", "", TEST, 0,
 	                          "mimestore: as tags of serverpop3."),
-	[LM_IZY_MODHANDLER] = ROW("mimestore.modhandler", "fake|localfs|cloud", "fake", STORE, 0,
-	                          "The kind of store."),
-	[LM_IZY_PATH] = ROW("mimestore.path", "PATH", "", STORE, 0, "localfs: the folder."),
-	[LM_IZY_DATASERVICE] = ROW("mimestore.dataservice", "URL", "", STORE, 0,
+	[LM_IZY_MODHANDLER] = ROW(CHOICE, "mimestore.modhandler", "fake|localfs|cloud", "fake",
+	                          STORE, 0, "The kind of store."),
+	[LM_IZY_PATH] = ROW(STRING, "mimestore.path", "PATH", "", STORE, 0, "localfs: the folder."),
+	[LM_IZY_DATASERVICE] = ROW(STRING, "mimestore.dataservice", "URL", "", STORE, 0,
 	                           "cloud: where the service is."),
 	[LM_IZY_COMMITMODE] = ROW(
-	        "mimestore.commitmode", "true|false", "", STORE, 0,
+	        CHOICE, "mimestore.commitmode", "true|false", "", STORE, 0,
 	        "Off: nothing is moved or marked. Default: off, as izy has it; but "
 	        "clientpop3 stores what it fetches unless this says no."),
-	[LM_IZY_STORE_FIRST] = ROW("mimestore.verbose", "0|1|2|true", "", STORE, 0,
+	[LM_IZY_STORE_FIRST] = ROW(STRING, "mimestore.verbose", "0|1|2|true", "", STORE, 0,
 	                           "Say more about what the store does."),
-	ROW("mimestore.tablename", "NAME", "", STORE, 0, "cloud: the table."),
-	ROW("mimestore.accesstoken", "TOKEN", "", STORE, LM_OPTION_SECRET, "cloud: the token."),
-	ROW("mimestore.groupid", "N", "", STORE, 0, "cloud: the group whose rows are meant."),
-	ROW("mimestore.itemid", "N", "", STORE, 0, "cloud: the one row that is meant."),
-	ROW("mimestore.simulate", "true|false", "", STORE, 0, "cloud: make rows up."),
-	ROW("mimestore.limit", "N", "", STORE, 0, "cloud: how many rows to make up."),
-	ROW("mimestore.cafile", "FILE", "", STORE, 0,
+	ROW(STRING, "mimestore.tablename", "NAME", "", STORE, 0, "cloud: the table."),
+	ROW(STRING, "mimestore.accesstoken", "TOKEN", "", STORE, LM_OPTION_SECRET,
+	    "cloud: the token."),
+	ROW(STRING, "mimestore.groupid", "N", "", STORE, 0,
+	    "cloud: the group whose rows are meant."),
+	ROW(STRING, "mimestore.itemid", "N", "", STORE, 0, "cloud: the one row that is meant."),
+	ROW(CHOICE, "mimestore.simulate", "true|false", "", STORE, 0, "cloud: make rows up."),
+	ROW(STRING, "mimestore.limit", "N", "", STORE, 0, "cloud: how many rows to make up."),
+	ROW(STRING, "mimestore.cafile", "FILE", "", STORE, 0,
 	    "cloud: trust the certificates in this file, PEM."),
-	ROW("mimestore.timeout", "SECONDS", "", STORE, 0, "cloud: how long to wait for it."),
-	ROW("mimestore.orderBy", "asc|desc", "", STORE, 0, "localfs: the order of file names."),
+	ROW(STRING, "mimestore.timeout", "SECONDS", "", STORE, 0,
+	    "cloud: how long to wait for it."),
+	ROW(CHOICE, "mimestore.orderBy", "asc|desc", "", STORE, 0,
+	    "localfs: the order of file names."),
 };
 
 static const struct lm_option *options(size_t *out_count)
@@ -284,46 +299,32 @@ int lm_izy_open_store(const struct lm_izy *izy, bool commit, struct lm_mime_stor
 
 /* ---- the form ---- */
 
-static unsigned methods_of(int key)
+static const struct lm_cli_action *actions(size_t *out_count)
 {
-	const char *section = keys[key].section;
-
-	if (strcmp(section, COMMON) == 0)
-		return ALL;
-	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++)
-		if (strcmp(section, methods[i].name) == 0)
-			return methods[i].bit;
-	return ALL;
-}
-
-static const struct method *find_method(const char *name)
-{
-	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++)
-		if (strcmp(methods[i].name, name) == 0)
-			return &methods[i];
-	return NULL;
+	*out_count = METHODS;
+	return methods;
 }
 
 static int no_such_method(const struct lm_cli_command *command, const char *name)
 {
-	const char *names[sizeof(methods) / sizeof(*methods)], *near;
+	const char *names[METHODS], *near;
 
-	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++)
+	for (size_t i = 0; i < METHODS; i++)
 		names[i] = methods[i].name;
-	near = lm_cli_nearest(names, sizeof(methods) / sizeof(*methods), name);
+	near = lm_cli_nearest(names, METHODS, name);
 	return lm_cli_usage(command, "there is no method \"%.40s\"; %s%s", name,
 	                    near ? "the nearest is " : "there are: ",
 	                    near ? near : "serverpop3, clientpop3, test");
 }
 
-static int no_such_key(const struct lm_cli_command *command, const struct method *m,
+static int no_such_key(const struct lm_cli_command *command, const struct lm_cli_action *m,
                        const char *name)
 {
 	const char *names[LM_IZY_KEY_COUNT], *near;
 	size_t count = 0;
 
 	for (int i = 0; i < LM_IZY_KEY_COUNT; i++)
-		if (methods_of(i) & m->bit)
+		if (lm_cli_is_for(&keys[i], m))
 			names[count++] = keys[i].name;
 	near = lm_cli_nearest(names, count, name);
 	return lm_cli_usage(command, "%s has no key \"%.40s\"%s%s", m->name, name,
@@ -331,10 +332,11 @@ static int no_such_key(const struct lm_cli_command *command, const struct method
 }
 
 /* One pair of words. 0, or the exit code. */
-static int take_pair(struct lm_izy *izy, const struct method *m, const char *name, char *value)
+static int take_pair(struct lm_izy *izy, const struct lm_cli_action *m, const char *name,
+                     char *value)
 {
 	for (int i = 0; i < LM_IZY_KEY_COUNT; i++) {
-		if (!(methods_of(i) & m->bit) || strcmp(keys[i].name, name) != 0)
+		if (!lm_cli_is_for(&keys[i], m) || strcmp(keys[i].name, name) != 0)
 			continue;
 		if (izy->values[i])
 			return lm_cli_usage(izy->command, "%s is given twice", name);
@@ -350,26 +352,33 @@ static int take_pair(struct lm_izy *izy, const struct method *m, const char *nam
 	return no_such_key(izy->command, m, name);
 }
 
+static bool is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static int help(const struct lm_cli_command *command, const struct lm_cli_action *method)
+{
+	lm_cli_help(stdout, command, method);
+	return lm_cli_finish_output();
+}
+
 static int run_form(struct lm_izy *izy, int argc, char **argv)
 {
-	const struct method *m = find_method(argv[1]);
+	const struct lm_cli_action *m = lm_cli_find_action(izy->command, argv[1]);
 	int code = 0;
 
 	if (!m)
 		return no_such_method(izy->command, argv[1]);
+	if (argc == 3 && is_help(argv[2]))
+		return help(izy->command, m);
 	for (int i = 2; !code && i + 1 < argc; i += 2)
 		code = take_pair(izy, m, argv[i], argv[i + 1]);
 	if (!code && argc % 2)
 		code = lm_cli_usage(izy->command,
-		                    "\"%.40s\" has no value: keys and values come in "
-		                    "pairs",
+		                    "\"%.40s\" has no value: keys and values come in pairs",
 		                    argv[argc - 1]);
-	return code ? code : m->run(izy);
-}
-
-static bool wants_help(int argc, char **argv)
-{
-	return argc == 1 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0;
+	return code ? code : runs[m - methods](izy);
 }
 
 static int run(const struct lm_cli_command *command, int argc, char **argv)
@@ -377,10 +386,8 @@ static int run(const struct lm_cli_command *command, int argc, char **argv)
 	struct lm_izy izy = { .command = command };
 	int code;
 
-	if (wants_help(argc, argv)) {
-		lm_cli_help(stdout, command, NULL);
-		return lm_cli_finish_output();
-	}
+	if (argc == 1 || is_help(argv[1]))
+		return help(command, NULL);
 	code = run_form(&izy, argc, argv);
 	for (int i = 0; i < LM_IZY_KEY_COUNT; i++) {
 		if (izy.values[i] && keys[i].flags & LM_OPTION_SECRET)
@@ -394,17 +401,10 @@ const struct lm_cli_command lm_cli_method_command = {
 	.name = "method",
 	.arguments = "serverpop3|clientpop3|test [KEY VALUE]...",
 	.summary = "the command form of izy-pop3",
-	.text = "Where izy-pop3 had \"node cli.js method METHOD KEY VALUE ...\", word for word.\n"
-	        "serverpop3: serve a mime store by POP3 until SIGTERM or SIGINT. Any user name, "
-	        "one "
-	        "password. \"POP3 Server running on port N\" goes to standard output once it "
-	        "accepts. RETR consumes: the message is staged, then archived; who leaves without "
-	        "QUIT has the last one marked pop3failed. With mimestore.commitmode off (as it is "
-	        "unless said) nothing is moved or marked.\n"
-	        "clientpop3: list or retrieve messages of a server. A message that fails is named, "
-	        "the others go on, and the exit code is 1.\n"
-	        "test: query a store, or let server, client and store work together.\n"
-	        "false, 0, no and off mean no; every other value means yes.",
+	.text = "Where izy-pop3 had \"node cli.js method METHOD KEY VALUE ...\", word for word. "
+	        "Keys and values come in pairs; false, 0, no and off mean no, every other value "
+	        "means yes.",
 	.options = options,
 	.run = run,
+	.actions = actions,
 };
