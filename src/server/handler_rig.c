@@ -51,12 +51,21 @@ static void keep_reply(struct lm_worker *w, const struct lm_reply *reply)
 /* Ticket 0 is nobody's: that session is gone. */
 void lm_ticket_answer(struct lm_ticket ticket, const struct lm_reply *reply)
 {
+	struct lm_reply kept;
+
 	assert_non_null(reply);
-	if (!reply || !ticket.session)
+	if (!reply)
 		return;
-	assert_null(reply->source);
+	if (!ticket.session) {
+		if (reply->source)
+			reply->source->ops->close(reply->source);
+		return;
+	}
 	assert_false(ticket.worker->answered);
-	keep_reply(ticket.worker, reply);
+	kept = *reply;
+	kept.source = NULL;
+	keep_reply(ticket.worker, &kept);
+	ticket.worker->reply.source = reply->source;
 }
 
 static void write_log(void *ctx, const struct lm_log_event *event)

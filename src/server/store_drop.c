@@ -25,6 +25,8 @@ struct source {
 	uint64_t id, offset;
 	struct lm_bytes chunk; /* what is left of it */
 	bool last, waiting;
+	bool announced; /* its taker has it; before, the ticket waits for the first chunk */
+	struct lm_ticket ticket;
 	int error;
 };
 
@@ -47,6 +49,8 @@ static void detach(struct lm_sh_drop *d)
 		return;
 	s->drop = NULL;
 	s->chunk = lm_bytes(NULL, 0);
+	if (!s->announced)
+		lm_free(s);
 }
 
 /* RFC 1939 6: the lock is gone before QUIT is answered, so whoever comes back at once gets in. */
@@ -133,6 +137,23 @@ static void listed(struct lm_sh_drop *d, int result)
 		lm_ticket_answer(d->ticket, &reply);
 }
 
+/* A message that cannot be had, or is gone (other programs may remove it), costs an -ERR and not
+ * the connection. */
+static void announce(struct lm_sh_drop *d, struct source *s)
+{
+	struct lm_reply reply = LM_REPLY_INIT;
+	struct lm_ticket ticket = s->ticket;
+
+	reply.result = s->error;
+	if (s->error) {
+		detach(d);
+	} else {
+		s->announced = true;
+		reply.source = &s->head;
+	}
+	lm_ticket_answer(ticket, &reply);
+}
+
 static void was_read(struct lm_sh_drop *d, int result)
 {
 	struct source *s = d->reading;
@@ -147,7 +168,9 @@ static void was_read(struct lm_sh_drop *d, int result)
 		s->offset += s->chunk.len;
 	}
 	s->waiting = false;
-	if (s->head.ready)
+	if (!s->announced)
+		announce(d, s);
+	else if (s->head.ready)
 		s->head.ready(s->head.ready_ctx);
 }
 
@@ -261,7 +284,7 @@ static void source_close(struct lm_source *head)
 }
 
 enum lm_verdict lm_sh_retr(struct lm_sh_session *s, const struct lm_event *event,
-                           struct lm_reply *out_reply)
+                           struct lm_reply *out_reply, struct lm_ticket ticket)
 {
 	static const struct lm_source_ops ops = { .read = source_read, .close = source_close };
 	struct lm_sh_drop *d = s->drop;
@@ -278,9 +301,17 @@ enum lm_verdict lm_sh_retr(struct lm_sh_session *s, const struct lm_event *event
 	source->head.ops = &ops;
 	source->drop = d;
 	source->id = event->message.id;
+	source->ticket = ticket;
 	d->source = source;
-	out_reply->source = &source->head;
-	return LM_ANSWERED;
+	if (at_hand(source)) {
+		source->announced = true;
+		out_reply->source = &source->head;
+		return LM_ANSWERED;
+	}
+	source->waiting = true;
+	if (d->doing == IDLE)
+		start_read(d);
+	return LM_PENDING;
 }
 
 enum lm_verdict lm_sh_quit(struct lm_sh_session *s, const struct lm_event *event,
@@ -295,6 +326,7 @@ enum lm_verdict lm_sh_quit(struct lm_sh_session *s, const struct lm_event *event
 		out_reply->result = LM_E_STORE;
 		return LM_ANSWERED;
 	}
+	detach(d); /* a message nobody waits for any more */
 	if (d->doing == IDLE && !size) {
 		unlock(d);
 		return LM_PROCEED;

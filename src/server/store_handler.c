@@ -221,7 +221,7 @@ static enum lm_verdict decide(void *context, void **session_slot, const struct l
 		return lm_sh_maildrop(s, event, out_reply, ticket);
 	case LM_EVENT_RETR:
 	case LM_EVENT_TOP:
-		return lm_sh_retr(s, event, out_reply);
+		return lm_sh_retr(s, event, out_reply, ticket);
 	case LM_EVENT_QUIT:
 		return lm_sh_quit(s, event, out_reply, ticket);
 	case LM_EVENT_RCPT:

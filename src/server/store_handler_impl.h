@@ -87,7 +87,7 @@ enum lm_verdict lm_sh_rcpt(struct lm_sh_worker *w, struct lm_sh_session *s,
 enum lm_verdict lm_sh_maildrop(struct lm_sh_session *s, const struct lm_event *event,
                                struct lm_reply *out_reply, struct lm_ticket ticket);
 enum lm_verdict lm_sh_retr(struct lm_sh_session *s, const struct lm_event *event,
-                           struct lm_reply *out_reply);
+                           struct lm_reply *out_reply, struct lm_ticket ticket);
 enum lm_verdict lm_sh_quit(struct lm_sh_session *s, const struct lm_event *event,
                            struct lm_reply *out_reply, struct lm_ticket ticket);
 /** Close it as soon as nothing is under way. NULL is allowed. */
