@@ -157,6 +157,10 @@ LM_MUST bool lm_md_listing_find(const struct lm_md_listing *listing, uint64_t id
 /** Look for the file whose unique part is `unique` in new and cur. Errors: LM_E_NOT_FOUND. */
 LM_MUST int lm_md_find(const struct lm_md_folder *folder, struct lm_bytes unique,
                        char out_name[LM_MD_NAME_MAX + 1], enum lm_md_sub *out_sub);
+/** Open a message to read, found again where it was renamed. Errors: LM_E_NOT_FOUND, LM_E_CORRUPT
+ * (no file) … */
+LM_MUST int lm_md_open(const struct lm_md_folder *folder, const struct lm_md_entry *entry,
+                       int *out_fd);
 /** Call `each` for each message's file of a sub-folder until it is not 0. */
 LM_MUST int lm_md_each(const struct lm_md_folder *folder, enum lm_md_sub sub,
                        int (*each)(void *ctx, const char *name, unsigned char type), void *ctx);

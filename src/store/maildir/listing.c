@@ -234,18 +234,18 @@ static int measure(int fd, struct lm_md_entry *entry)
 	return 0;
 }
 
-/* Gone, unreadable: its read will tell; until then its size is what it was, or nothing. */
-static void size_up(const struct lm_md_folder *folder, struct lm_md_entry *entry)
+/* Unreadable: its read will tell, and until then it has no size. Errors: LM_E_NOT_FOUND. */
+static int size_up(const struct lm_md_folder *folder, struct lm_md_entry *entry)
 {
-	int fd = openat(folder->subs[entry->sub], entry->name,
-	                O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
+	int fd, err = lm_md_open(folder, entry, &fd);
 
-	if (fd < 0)
-		return;
+	if (err)
+		return err == LM_E_NOT_FOUND ? err : 0;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		entry->known = measure(fd, entry) == 0;
 	close(fd);
+	return 0;
 }
 
 static bool same_message(const struct lm_md_entry *a, const struct lm_md_entry *b)
@@ -262,29 +262,28 @@ static int compare_entries(const struct lm_md_entry *a, const struct lm_md_entry
 	return compare_octets(lm_bytes(a->name, a->unique), lm_bytes(b->name, b->unique));
 }
 
-/* From the name, from the listing before, or by reading. */
+/* From the name, from the listing before, or by reading: then what is gone by now is left out. */
 static void size_all(const struct lm_md_folder *folder, struct lm_md_listing *listing,
                      const struct lm_md_listing *before)
 {
-	size_t old = 0;
+	size_t old = 0, kept = 0;
 
 	for (size_t i = 0; i < listing->count; i++) {
 		struct lm_md_entry *entry = &listing->entries[i];
 
-		if (entry->known)
-			continue;
-		while (before && old < before->count &&
+		while (!entry->known && before && old < before->count &&
 		       compare_entries(&before->entries[old], entry) < 0)
 			old++;
-		if (before && old < before->count && before->entries[old].known &&
+		if (!entry->known && before && old < before->count && before->entries[old].known &&
 		    same_message(&before->entries[old], entry)) {
 			entry->known = true;
 			entry->octets = before->entries[old].octets;
 			entry->convert = before->entries[old].convert;
-		} else {
-			size_up(folder, entry);
 		}
+		if (entry->known || size_up(folder, entry) == 0)
+			listing->entries[kept++] = *entry;
 	}
+	listing->count = kept;
 }
 
 static void fill_entries(struct lm_md_listing *listing, const struct scan *scan)
@@ -489,4 +488,25 @@ int lm_md_find(const struct lm_md_folder *folder, struct lm_bytes unique,
 			return err;
 	}
 	return LM_E_NOT_FOUND;
+}
+
+int lm_md_open(const struct lm_md_folder *folder, const struct lm_md_entry *entry, int *out_fd)
+{
+	static const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	char name[LM_MD_NAME_MAX + 1];
+	enum lm_md_sub sub = entry->sub;
+	int fd = openat(folder->subs[sub], entry->name, flags);
+
+	/* It may be renamed once more behind each look. */
+	for (int tries = 0; fd < 0 && errno == ENOENT && tries < 5; tries++) {
+		int err = lm_md_find(folder, lm_bytes(entry->name, entry->unique), name, &sub);
+
+		if (err)
+			return err;
+		fd = openat(folder->subs[sub], name, flags);
+	}
+	if (fd < 0)
+		return errno == ELOOP ? LM_E_CORRUPT : lm_md_errno(errno);
+	*out_fd = fd;
+	return 0;
 }

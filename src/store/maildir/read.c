@@ -7,8 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READ_FLAGS = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
-
 void lm_md_read_done(struct lm_md_box *box)
 {
 	if (box->fd >= 0)
@@ -16,35 +14,17 @@ void lm_md_read_done(struct lm_md_box *box)
 	box->fd = -1;
 }
 
-static int open_entry(const struct lm_md_folder *folder, const struct lm_md_entry *entry)
-{
-	char name[LM_MD_NAME_MAX + 1];
-	enum lm_md_sub sub = entry->sub;
-	int fd = openat(folder->subs[sub], entry->name, READ_FLAGS), err;
-
-	/* It may be renamed once more behind each look. */
-	for (int tries = 0; fd < 0 && errno == ENOENT && tries < 5; tries++) {
-		err = lm_md_find(folder, lm_bytes(entry->name, entry->unique), name, &sub);
-		if (err)
-			return err;
-		fd = openat(folder->subs[sub], name, READ_FLAGS);
-	}
-	if (fd >= 0)
-		return fd;
-	return errno == ELOOP ? LM_E_CORRUPT : lm_md_errno(errno);
-}
-
 static int open_message(struct lm_md_box *box, size_t index)
 {
 	const struct lm_md_entry *entry = &box->listing->entries[index];
 	struct stat st;
-	int fd;
+	int fd, err;
 
 	if (box->fd >= 0 && box->fd_index == index)
 		return 0;
-	fd = open_entry(box->folder, entry);
-	if (fd < 0)
-		return fd;
+	err = lm_md_open(box->folder, entry, &fd);
+	if (err)
+		return err;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) ||
 	    (entry->own && (uint64_t)st.st_size != entry->size)) {
 		close(fd);
