@@ -15,6 +15,8 @@ static const struct lm_option options[] = {
 	  "in "
 	  "the data directory.",
 	  SECTION, "", LM_OPTION_STRING, 0, 0, 0, 0 },
+	{ "accounts", "URL", "", "Where accounts rest, as \"serve\" has it.", SECTION, "",
+	  LM_OPTION_STRING, 0, 0, 0, 0 },
 	{ "data-dir", "DIR", "", "The data directory, as \"serve\" has it.", SECTION, "",
 	  LM_OPTION_STRING, 0, 0, 0, 0 },
 	{ "apop", "", "",
@@ -43,20 +45,23 @@ static int open_accounts(const struct lm_cli_call *call, struct lm_accounts **ou
                          struct lm_error *out_error)
 {
 	const char *store = lm_cli_text(call, "store");
+	const char *accounts = lm_cli_text(call, "accounts");
 	const char *dir = lm_cli_text(call, "data-dir");
 	struct lm_server_options o;
 	int err = lm_server_options_init(&o);
 
 	if (err == 0 && store)
 		err = lm_server_options_set(&o, "store", store, out_error);
+	if (err == 0 && accounts)
+		err = lm_server_options_set(&o, "accounts", accounts, out_error);
 	if (err == 0 && dir)
 		err = lm_server_options_set(&o, "data-dir", dir, out_error);
 	if (err == 0)
 		err = lm_server_options_complete(&o, NULL, out_error);
-	if (err == 0 && !store)
+	if (err == 0 && !accounts && (!store || strncmp(store, "maildir:", 8) == 0))
 		err = lm_make_directory(o.data_dir, out_error);
 	if (err == 0)
-		err = lm_accounts_open(o.store, out_accounts, out_error);
+		err = lm_accounts_open(o.accounts ? o.accounts : o.store, out_accounts, out_error);
 	lm_server_options_done(&o);
 	return err;
 }

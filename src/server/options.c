@@ -224,6 +224,20 @@ static int complete_tls(struct lm_server_options *options, bool *out_own,
 	return err < 0 ? err : fill(&options->key, "", options->data_dir, "/key.pem", out_error);
 }
 
+/* Accounts lie beside the mail where that can be, also where a test double stands in front of it.
+ */
+static int complete_accounts(struct lm_server_options *options, struct lm_error *out_error)
+{
+	const char *beside = strstr(options->store, "sqlite:");
+
+	if (beside)
+		return fill(&options->accounts, "", beside, "", out_error);
+	if (strstr(options->store, "maildir:"))
+		return fill(&options->accounts, "sqlite:", options->data_dir, "/lettermill.db",
+		            out_error);
+	return 0;
+}
+
 int lm_server_options_complete(struct lm_server_options *options, bool *out_own_cert,
                                struct lm_error *out_error)
 {
@@ -238,6 +252,8 @@ int lm_server_options_complete(struct lm_server_options *options, bool *out_own_
 	if (err == 0)
 		err = fill(&options->store, "sqlite:", options->data_dir, "/lettermill.db",
 		           out_error);
+	if (err == 0)
+		err = complete_accounts(options, out_error);
 	if (gethostname(host, sizeof(host) - 1) < 0 || !lm_is_hostname(host))
 		snprintf(host, sizeof(host), "localhost");
 	if (err == 0)

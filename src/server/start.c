@@ -72,28 +72,28 @@ static int trial_accounts_open(struct lm_server *s, const struct lm_server_optio
 	           : 0;
 }
 
-/* Does the store keep its file in the data directory, which may not be there yet? */
-static bool store_in_data_dir(const struct lm_server_options *o)
+/* Does it keep its file in the data directory, which may not be there yet? */
+static bool is_in_data_dir(const struct lm_server_options *o, const char *url)
 {
 	size_t n = strlen(o->data_dir);
 
-	return strncmp(o->store, "sqlite:", 7) == 0 && strncmp(o->store + 7, o->data_dir, n) == 0 &&
-	       o->store[7 + n] == '/';
+	return url && strncmp(url, "sqlite:", 7) == 0 && strncmp(url + 7, o->data_dir, n) == 0 &&
+	       url[7 + n] == '/';
 }
 
 static int store_open(struct lm_server *s, const struct lm_server_options *o,
                       struct lm_error *out_error)
 {
-	/* Accounts lie beside the mail, also where a test double stands in front of it. */
-	const char *file = strstr(o->store, "sqlite:");
-	int err = store_in_data_dir(o) ? lm_make_directory(o->data_dir, out_error) : 0;
+	bool in_dir = is_in_data_dir(o, o->store) || is_in_data_dir(o, o->accounts);
+	int err = in_dir ? lm_make_directory(o->data_dir, out_error) : 0;
 
 	if (!err)
 		err = lm_store_open(o->store, &s->base.store, out_error);
 	if (!err)
 		err = trial_accounts_open(s, o, out_error);
-	if (!err && file) {
-		err = lm_accounts_open(file, &s->base.accounts[s->base.account_count], out_error);
+	if (!err && o->accounts) {
+		err = lm_accounts_open(o->accounts, &s->base.accounts[s->base.account_count],
+		                       out_error);
 		s->base.account_count += !err;
 	}
 	return err;

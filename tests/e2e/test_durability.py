@@ -16,8 +16,8 @@ GONE = (Closed, OSError)
 class Load:
     """Threads that deliver numbered messages and note which were acknowledged."""
 
-    def __init__(self, server, threads=8, listener="smtp"):
-        self.server, self.listener = server, listener
+    def __init__(self, server, threads=8, listener="smtp", to=()):
+        self.server, self.listener, self.to = server, listener, to
         self.acknowledged, self.sent, self.lock = [], [], threading.Lock()
         self.stop = False
         self.threads = [threading.Thread(target=self.work, args=(n,)) for n in range(threads)]
@@ -38,7 +38,7 @@ class Load:
                         body += b"x\r\n" * rng.randrange(4000)
                         with self.lock:
                             self.sent.append(name)
-                        if c.deliver(body).startswith("250"):
+                        if c.deliver(body, *self.to).startswith("250"):
                             with self.lock:
                                 self.acknowledged.append(name)
             except (*GONE, AssertionError):
