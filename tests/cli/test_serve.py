@@ -2,9 +2,11 @@
 """lettermill serve: the ready line, signals, reload, the log, what is refused at the start."""
 import json
 import os
+import pathlib
 import poplib
 import re
 import signal
+import smtplib
 import socket
 import stat
 import time
@@ -207,6 +209,41 @@ def test_accounts_made_while_it_runs_can_log_in(folder):
             assert "[AUTH]" in str(e)
         client.close()
         assert s.end() == 0
+
+
+def test_accounts_of_a_maildir_lie_in_the_data_directory(folder):
+    expect(run(folder, "user", "add", "anna", stdin="tropicalfish\n"), 0)
+    with Server(folder, "--store", f"maildir:{folder}/mail") as s:
+        with smtplib.SMTP("127.0.0.1", s.port("smtp"), timeout=PATIENCE) as client:
+            client.sendmail("a@example.org", ["anna"], b"Subject: x\r\n\r\nHello\r\n")
+        client = poplib.POP3("127.0.0.1", s.port("pop3"), timeout=PATIENCE)
+        client.user("anna")
+        client.pass_("tropicalfish")
+        assert client.stat()[0] == 1
+        client.quit()
+        assert s.end() == 0
+    (file,) = pathlib.Path(folder, "mail/anna/new").iterdir()
+    assert file.read_bytes().endswith(b"\r\n\r\nHello\r\n")
+
+
+def test_accounts_lie_where_they_are_told_to(folder):
+    where = ("--accounts", f"sqlite:{folder}/accounts.db")
+    expect(run(folder, "user", "add", "anna", *where, stdin="tropicalfish\n"), 0)
+    for store in ("memory:", f"maildir:{folder}/mail/%u", f"sqlite:{folder}/mail.db"):
+        with Server(folder, "--store", store, *where) as s:
+            client = poplib.POP3("127.0.0.1", s.port("pop3"), timeout=PATIENCE)
+            client.user("anna")
+            assert client.pass_("tropicalfish").startswith(b"+OK")
+            client.quit()
+            assert s.end() == 0
+    assert expect(run(folder, "user", "list", *where), 0).stdout == "anna\n"
+    assert expect(run(folder, "user", "list"), 0).stdout == ""
+
+
+def test_accounts_that_cannot_be_are_refused(folder):
+    refused(folder, 78, "--pop3", "0", "--accounts", f"maildir:{folder}/mail")
+    refused(folder, 78, "--pop3", "0", "--accounts", "nothing:x")
+    expect(run(folder, "user", "list", "--accounts", f"maildir:{folder}/mail"), 78, "no accounts")
 
 
 def test_the_log_says_where_mail_for_postmaster_has_nowhere_to_go(folder):
