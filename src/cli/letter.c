@@ -6,6 +6,7 @@
 #include "mime/mailbox.h"
 
 #include <errno.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { EXIT_SOME = 1, EXIT_UNAVAILABLE = 69, CHUNK = 65536, XTEXT_MAX = 100 };
@@ -364,6 +365,32 @@ static void say_refusals(const struct lm_envelope *e, const char *shown, int err
 		(void)lm_remote_failed(remote, why);
 }
 
+static lm_time_ms now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (lm_time_ms)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void show_progress(void *ctx, uint64_t done, uint64_t total)
+{
+	struct lm_letter_run *run = ctx;
+
+	lm_progress_update(&run->progress, done == total, done, now());
+}
+
+/* A line on a terminal, where the message takes a while. */
+static void begin_progress(struct lm_letter_run *run, const struct lm_envelope *e)
+{
+	bool quiet = run->json || run->remote->verbose || run->any_refusal_fails;
+
+	lm_progress_init(&run->progress, !quiet, now());
+	lm_progress_total(&run->progress, 1, e->size, now());
+	run->remote->params.progress = show_progress;
+	run->remote->params.ctx = run;
+}
+
 static int hand_over(struct lm_letter_run *run, struct lm_outgoing *letter,
                      struct lm_send_result *result, struct lm_error *why)
 {
@@ -371,6 +398,7 @@ static int hand_over(struct lm_letter_run *run, struct lm_outgoing *letter,
 	struct lm_source *source;
 	int err = 0;
 
+	begin_progress(run, e);
 	if (!run->client)
 		err = lm_client_open(&run->remote->params, &run->client, why);
 	if (err)
@@ -398,6 +426,7 @@ void lm_letter_send(struct lm_letter_run *run, struct lm_outgoing *letter, const
 	int err = hand_over(run, letter, &result, &why);
 	const struct lm_envelope *e = lm_outgoing_envelope(letter);
 
+	lm_progress_clear(&run->progress);
 	say_refusals(e, shown, err, &result, &why, run->remote);
 	if (run->json)
 		put_json(e, shown, err, &result, &why);

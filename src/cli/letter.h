@@ -4,6 +4,7 @@
 #ifndef LM_CLI_LETTER_H
 #define LM_CLI_LETTER_H
 
+#include "cli/progress.h"
 #include "cli/remote.h"
 
 #include <lettermill/outgoing.h>
@@ -33,6 +34,7 @@ struct lm_letter_run {
 	struct lm_client *client; /**< opened for the first message; NULL: not, or lost */
 	size_t good, bad;         /**< messages that reached everybody, or not */
 	int code;                 /**< exit code of the first that did not */
+	struct lm_progress progress;
 };
 
 /** Whether `text` is addresses with commas between, as in a header: "anna@x, Berta <berta@x>".

@@ -124,6 +124,10 @@ def test_tls(folder):
     run_document(folder, "tls.md")
 
 
+def test_sending(folder):
+    run_document(folder, "sending.md")
+
+
 def test_izy(folder):
     run_document(folder, "izy.md")
 
