@@ -3,6 +3,8 @@
 #include "client_peer.h"
 #include "client_rig.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,6 +54,38 @@ static void nobody_is_there(void **state)
 	assert_non_null(strstr(error.text, "look up nobody.invalid: "));
 	assert_int_equal(lm_err_exit_code(LM_E_NO_HOST), 68);
 	assert_int_equal(lm_err_exit_code(LM_E_CONNECT), 75);
+}
+
+/* A queue that is full drops what comes. */
+static void nobody_answers(void **state)
+{
+	enum { FILLERS = 32 };
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	socklen_t len = sizeof(at);
+	int fillers[FILLERS], fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct lm_client_params params;
+	char words[80];
+	long began;
+
+	(void)state;
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	for (int i = 0; i < FILLERS; i++) {
+		fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)connect(fillers[i], (struct sockaddr *)&at, len);
+	}
+	params = to_port(ntohs(at.sin_port), LM_SMTP);
+	params.timeout = 300;
+	snprintf(words, sizeof(words), "connect to 127.0.0.1 port %u: no answer within 0.3 s",
+	         params.port);
+	began = now_ms();
+	client_refused(&params, LM_E_TIMEOUT, words);
+	assert_true(now_ms() - began >= 300 && now_ms() - began < 5000);
+	for (int i = 0; i < FILLERS; i++)
+		close(fillers[i]);
+	close(fd);
 }
 
 static void what_cannot_be_meant_is_refused_first(void **state)
@@ -358,6 +392,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nobody_is_there),
+		cmocka_unit_test(nobody_answers),
 		cmocka_unit_test(what_cannot_be_meant_is_refused_first),
 		cmocka_unit_test(servers_that_do_not_serve),
 		cmocka_unit_test(one_failure_is_not_the_end),

@@ -196,6 +196,17 @@ static int why_not(CURLUcode code, struct lm_error *out_error)
 	               ", an IPv6 address like [::1]");
 }
 
+/* What was percent-encoded is decoded here; what could not be is left over. */
+static bool has_odd(const char *host)
+{
+	const char *odd = strchr(host, ':') ? " /@" : " /@%";
+
+	for (; *host; host++)
+		if (is_control((uint8_t)*host) || strchr(odd, *host))
+			return true;
+	return false;
+}
+
 /* A zone ("%eth0") belongs to the address for who connects. */
 static int read_host(CURLU *parts, struct lm_client_url *url, struct lm_error *out_error)
 {
@@ -214,6 +225,8 @@ static int read_host(CURLU *parts, struct lm_client_url *url, struct lm_error *o
 		n = snprintf(url->host, sizeof(url->host), "%s", host);
 	if (n < 0 || (size_t)n >= sizeof(url->host))
 		err = lm_fail(out_error, LM_E_SYNTAX, "URL: the host is longer than 255 octets");
+	else if (has_odd(url->host))
+		err = why_not(CURLUE_NO_HOST, out_error);
 	curl_free(host);
 	curl_free(zone);
 	return err;

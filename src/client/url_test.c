@@ -147,6 +147,10 @@ static void control_characters(void **state)
 	check_bad("pop3://anna:secret%7F@mail.example", "password");
 	check_bad("pop3://mail.example/%0A", "path");
 	check_bad("pop3://mail%0A.example/", "host");
+	check_bad("pop3://mail%7F.example/", "host");
+	check_bad("pop3://mail%20.example/", "host");
+	check_bad("pop3://mail%40.example/", "host");
+	check_bad("pop3://mail%zz.example/", "host");
 	check_bad("lmtp:///run%0Ax", "socket path");
 	check_bad("pop3://a;AUTH=A%0AB@mail.example", "mechanism");
 }
