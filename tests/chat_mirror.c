@@ -151,13 +151,11 @@ static bool hear(struct mirror *m, const struct chat_step *step, bool first)
 	for (size_t i = 0; i < line.len; i++)
 		if (copy[i] == '*')
 			copy[i] = m->is_body ? 'x' : '7';
-	if (first && lm_starts_nocase(line, "+ "))
-		return false;
 	if (first && !lm_starts_nocase(line, "+OK"))
 		m->multi = m->is_body = false;
 	if (!first && m->is_body && m->out->delivered_count < 16)
 		keep_body(m, line);
-	return add(m, 'S', line, step->line);
+	return add(m, 'S', line, step->line) && !(first && lm_starts_nocase(line, "+ "));
 }
 
 static bool begin(struct mirror *m, const struct chat_step *greeting)
