@@ -100,12 +100,16 @@ void lm_pop3c_login_free(struct lm_pop3c_login *l)
 int lm_pop3c_login_say(struct lm_pop3c *c, struct lm_bytes line, const char *shown)
 {
 	struct lm_pop3c_ask *a = c->head;
-	int err;
+	bool is_response = shown && shown[0] == '*';
+	int err = 0;
 
 	c->since = c->now;
 	c->progress = 0;
-	lm_buf_clear(&a->line);
-	err = lm_buf_add(&a->line, shown ? lm_str(shown) : line);
+	/* A response belongs to the AUTH before it, whose name the outcome keeps. */
+	if (!is_response) {
+		lm_buf_clear(&a->line);
+		err = lm_buf_add(&a->line, shown ? lm_str(shown) : line);
+	}
 	return err ? err : lm_pop3c_say(c, line, shown);
 }
 
