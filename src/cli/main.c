@@ -31,7 +31,7 @@ static const struct lm_cli_exit_row exits[] = {
 	{ 64, "wrong usage: an unknown command or option, a wrong value" },
 	{ 65, "a name or password of a wrong form" },
 	{ 66, "a file cannot be read" },
-	{ 67, "no such account" },
+	{ 67, "no such account, message, host or folder" },
 	{ 69, "something needed is not there" },
 	{ 70, "a fault in lettermill" },
 	{ 71, "out of memory, or of another means of the system" },

@@ -282,7 +282,7 @@ static const struct lm_cli_action *store_actions(size_t *out_count)
 
 const struct lm_cli_command lm_cli_store_command = {
 	.name = "store",
-	.arguments = "query|read|add|mark|export|import|check STORE [OPTION]...",
+	.arguments = "ACTION STORE [OPTION]...",
 	.summary = "look into mail stores, add, mark, copy",
 	.text = "STORE is maildir:PATH, sqlite:PATH, localfs:PATH (a folder of .eml files), "
 	        "cloud:URL (a table behind an HTTP service) or fake: (for trials). A message that "
