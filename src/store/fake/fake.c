@@ -84,7 +84,7 @@ static int mark(struct lm_mime_store *store, const struct lm_mime_item *item, en
                 struct lm_error *out_error)
 {
 	struct fake *f = fake_of(store);
-	unsigned i;
+	unsigned i = 0;
 	int err = find(f, item, &i, out_error);
 
 	if (err == 0 && store->commit)
