@@ -38,12 +38,10 @@ static struct lm_task *queue_take(struct lm_task_queue *queue)
 }
 
 /* What others posted goes behind what is queued here. */
-static void collect_remote(struct lm_loop *loop)
+static void take_remote(struct lm_loop *loop)
 {
 	struct lm_task_queue come;
 
-	if (!atomic_load_explicit(&loop->has_remote, memory_order_acquire))
-		return;
 	pthread_mutex_lock(&loop->lock);
 	come = loop->remote;
 	loop->remote = (struct lm_task_queue){ NULL, NULL };
@@ -56,6 +54,13 @@ static void collect_remote(struct lm_loop *loop)
 	else
 		loop->local.first = come.first;
 	loop->local.last = come.last;
+}
+
+/* Cheap where there is nothing, but a post of this moment may not be seen yet: its wake follows. */
+static void collect_remote(struct lm_loop *loop)
+{
+	if (atomic_load_explicit(&loop->has_remote, memory_order_acquire))
+		take_remote(loop);
 }
 
 static void on_busy(uv_idle_t *busy)
@@ -106,6 +111,9 @@ static void on_wake(uv_async_t *wake)
 {
 	struct lm_loop *loop = wake->data;
 
+	/* Under the lock: who posts now does not wake again where libuv still has this wake pending,
+	 * and the flag may come after that was looked at. */
+	take_remote(loop);
 	if (atomic_load(&loop->stop))
 		finish(loop);
 	else
