@@ -83,13 +83,23 @@ static const char *beginning(const struct lm_outcome *o)
 	}
 }
 
+/* A line of a SASL exchange, of which nothing may be shown. */
+static bool is_masked(const struct lm_outcome *o)
+{
+	return lm_bytes_equal(o->command, lm_str("****"));
+}
+
 static void put_beginning(struct line *line, const struct lm_outcome *o)
 {
 	const bool is_network = o->side == LM_SIDE_NETWORK;
 
 	if (!is_network)
 		put_str(line, beginning(o));
-	if (o->command.len) {
+	if (is_masked(o)) {
+		put_str(line, is_network                ? "the login failed"
+		              : o->side == LM_SIDE_PEER ? " in the login"
+		                                        : " the login");
+	} else if (o->command.len) {
 		put_str(line, is_network ? "\"" : o->side == LM_SIDE_PEER ? " at \"" : " \"");
 		put_foreign(line, o->command, COMMAND_MAX);
 		put_str(line, is_network ? "\" failed" : "\"");

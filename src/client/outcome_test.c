@@ -26,6 +26,21 @@ static void sides_and_replies(void **state)
 	                           .command = lm_str("RETR 3"),
 	                           .text = lm_str("no such message") },
 	      "the server refused \"RETR 3\": no such message");
+	check((struct lm_outcome){ .result = LM_E_AUTH,
+	                           .side = LM_SIDE_SERVER,
+	                           .command = lm_str("****"),
+	                           .text = lm_str("no") },
+	      "the server refused the login: no");
+	check((struct lm_outcome){ .result = LM_E_PROTO,
+	                           .side = LM_SIDE_PEER,
+	                           .command = lm_str("****"),
+	                           .text = lm_str("no") },
+	      "the server broke the protocol in the login: no");
+	check((struct lm_outcome){ .result = LM_E_CLOSED,
+	                           .side = LM_SIDE_NETWORK,
+	                           .command = lm_str("****"),
+	                           .text = lm_str("lost") },
+	      "the login failed: lost");
 	check((struct lm_outcome){ .result = LM_E_AGAIN,
 	                           .side = LM_SIDE_SERVER,
 	                           .command = lm_str("MAIL FROM:<>"),
