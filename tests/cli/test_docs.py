@@ -145,6 +145,10 @@ def test_stores(folder):
     run_document(folder, "stores.md")
 
 
+def test_fetching(folder):
+    run_document(folder, "fetching.md")
+
+
 def test_embedding(folder):
     check_c()
     run_document(folder, "embedding.md")
