@@ -58,6 +58,34 @@ def bare_ok(t):
     all_three(t)
 
 
+class Spoiled(Pop3):
+    """Says everything in another way."""
+    def __init__(self, *changes):
+        super().__init__()
+        self.changes = changes
+
+    def __call__(self, peer):
+        say = peer.say
+
+        def spoiled(data):
+            for old, new in self.changes:
+                data = data.replace(old, new)
+            say(data)
+        peer.say = spoiled
+        super().__call__(peer)
+
+
+@test
+def small_letters_and_bare_lf(t):
+    """+ok and -err, lines that end with LF alone, tabs for spaces."""
+    check(izy_retr(t, Spoiled((b"+OK", b"+ok"), (b"-ERR", b"-err"))), 0)
+    all_three(t)
+    check(izy_retr(t, Spoiled((b"\r\n", b"\n")), name="lf"), 0)
+    assert list(stored(t, "lf").values()) == [m.replace(b"\r\n", b"\n") for m in MAIL]
+    done = izy_list(t, Pop3({"LIST": b"+OK\t3\r\n1\t34\r\n2  21\r\n3 90 more words\r\n.\r\n"}))
+    assert check(done, 0).lines()[:3] == ["1 34", "2 21", "3 90"], done
+
+
 @test
 def headline_of_a_listing(t):
     """A number in LIST's first line is no message."""
