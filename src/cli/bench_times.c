@@ -20,6 +20,8 @@ static uint64_t top_of(unsigned bucket)
 
 	if (bucket < 8)
 		return bucket;
+	if (bucket == LM_BENCH_BUCKETS - 1)
+		return UINT64_MAX; /* whatever is longer is there, too */
 	return ((uint64_t)(8 + bucket % 8 + 1) << (power - 3)) - 1;
 }
 

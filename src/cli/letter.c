@@ -242,32 +242,52 @@ static int set_envelope(const struct lm_letter_plan *plan, struct lm_outgoing *l
 	return err;
 }
 
-int lm_letter_read(const struct lm_letter_plan *plan, int fd, const char *shown,
-                   struct lm_outgoing **out_letter)
+int lm_letter_read(const struct lm_letter_plan *plan, int fd, struct lm_outgoing **out_letter,
+                   struct lm_error *out_error)
 {
 	unsigned flags = plan->flags;
 	struct lm_outgoing *letter = NULL;
-	struct lm_error why = { 0 };
 	int err;
 
+	out_error->code = 0;
 	if (plan->from)
 		flags |= LM_OUTGOING_NO_SENDER;
 	if (plan->to_count)
 		flags |= LM_OUTGOING_NO_RECIPIENTS;
 	err = lm_outgoing_new(flags, 0, &letter);
 	if (err == 0 && plan->name)
-		err = lm_outgoing_set_name(letter, lm_str(plan->name), &why);
+		err = lm_outgoing_set_name(letter, lm_str(plan->name), out_error);
 	if (err == 0)
-		err = read_all(fd, letter, &why);
+		err = read_all(fd, letter, out_error);
 	if (err == 0)
-		err = set_envelope(plan, letter, &why);
+		err = set_envelope(plan, letter, out_error);
 	if (err == 0) {
 		*out_letter = letter;
-		return LM_EXIT_OK;
+		return 0;
 	}
 	lm_outgoing_free(letter);
-	lm_cli_complain("%s: %s", shown, why.code ? why.text : lm_err_text(err));
-	return lm_err_exit_code(err);
+	return out_error->code ? err : lm_fail(out_error, err, "%s", lm_err_text(err));
+}
+
+static void fail_run(struct lm_letter_run *run, int exit_code)
+{
+	run->bad++;
+	if (!run->code)
+		run->code = exit_code;
+}
+
+void lm_letter_unread(struct lm_letter_run *run, const char *shown, int exit_code, const char *why)
+{
+	lm_cli_complain("%s: %s", shown, why);
+	fail_run(run, exit_code);
+	if (!run->json)
+		return;
+	printf("{\"file\": ");
+	lm_cli_put_json(stdout, lm_str(shown));
+	printf(", \"sender\": null, \"octets\": null, \"result\": \"failed\", \"unknown\": false, "
+	       "\"error\": ");
+	lm_cli_put_json(stdout, lm_str(why));
+	printf(", \"recipients\": []}\n");
 }
 
 /* ---- Sending ---- */
@@ -433,9 +453,7 @@ void lm_letter_send(struct lm_letter_run *run, struct lm_outgoing *letter, const
 	if (err == 0) {
 		run->good++;
 	} else {
-		run->bad++;
-		if (!run->code)
-			run->code = exit_code(run, err, &result);
+		fail_run(run, exit_code(run, err, &result));
 	}
 	if (!is_usable(err, &result)) {
 		lm_client_free(run->client);

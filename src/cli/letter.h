@@ -50,10 +50,12 @@ char lm_letter_ret(const char *text);
 /** RFC 3461 4: `text` as xtext, at most 100 octets. false: too long, or not printable ASCII. */
 bool lm_letter_xtext(const char *text, char out[101]);
 
-/** Read a message to the end of `fd`; `shown` is its name for errors, which are complained about.
- * Returns LM_EXIT_OK, or an exit code and there is nothing to free. */
-int lm_letter_read(const struct lm_letter_plan *plan, int fd, const char *shown,
-                   struct lm_outgoing **out_letter);
+/** Read a message to the end of `fd`. Errors: those of lm_outgoing_*, LM_E_IO; *out_error is always
+ * set then, and there is nothing to free. */
+LM_MUST int lm_letter_read(const struct lm_letter_plan *plan, int fd,
+                           struct lm_outgoing **out_letter, struct lm_error *out_error);
+/** It could not be read: complain, and add that to the run. */
+void lm_letter_unread(struct lm_letter_run *run, const char *shown, int exit_code, const char *why);
 
 /** Send it and say what became of it: refusals on standard error, or a line of JSON on standard
  * output. The outcome is added to the run. */

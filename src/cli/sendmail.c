@@ -339,10 +339,13 @@ static int send_letter(struct lm_cli_call *call, const struct lm_letter_plan *pl
 	struct lm_remote remote;
 	struct lm_letter_run run = { .remote = &remote, .any_refusal_fails = true };
 	struct lm_outgoing *letter;
-	int code = lm_letter_read(plan, STDIN_FILENO, "standard input", &letter);
+	struct lm_error why = { 0 };
+	int code, err = lm_letter_read(plan, STDIN_FILENO, &letter, &why);
 
-	if (code != LM_EXIT_OK)
-		return code;
+	if (err < 0) {
+		lm_letter_unread(&run, "standard input", lm_err_exit_code(err), why.text);
+		return run.code;
+	}
 	code = lm_remote_init(&remote, call, 0, LM_REMOTE_SMTP, LM_REMOTE_MAY);
 	if (code == LM_EXIT_OK) {
 		if (lm_cli_text(call, "helo"))

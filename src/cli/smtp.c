@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+enum { EXIT_NO_INPUT = 66 };
+
 #define SECTION "Message"
 static const struct lm_option options[] = {
 	{ "from", "ADDRESS", "",
@@ -152,34 +154,28 @@ static int collect_recipients(const struct lm_cli_call *call, struct lm_letter_p
 	return LM_EXIT_OK;
 }
 
-static int open_file(const char *name)
-{
-	int fd = strcmp(name, "-") == 0 ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		lm_cli_complain("cannot read %s: %s", name, strerror(errno));
-	return fd;
-}
-
 static void send_file(struct lm_letter_run *run, const struct lm_letter_plan *plan,
                       const char *name)
 {
-	const char *shown = strcmp(name, "-") == 0 ? "standard input" : name;
+	bool input = strcmp(name, "-") == 0;
+	const char *shown = input ? "standard input" : name;
+	int fd = input ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC), err;
 	struct lm_outgoing *letter;
-	int fd = open_file(name), code = 66;
+	struct lm_error why = { 0 };
 
-	if (fd >= 0)
-		code = lm_letter_read(plan, fd, shown, &letter);
-	if (fd > STDIN_FILENO)
-		close(fd);
-	if (code == LM_EXIT_OK) {
-		lm_letter_send(run, letter, shown);
-		lm_outgoing_free(letter);
+	if (fd < 0) {
+		lm_letter_unread(run, shown, EXIT_NO_INPUT, strerror(errno));
 		return;
 	}
-	run->bad++;
-	if (!run->code)
-		run->code = code;
+	err = lm_letter_read(plan, fd, &letter, &why);
+	if (!input)
+		close(fd);
+	if (err < 0) {
+		lm_letter_unread(run, shown, lm_err_exit_code(err), why.text);
+		return;
+	}
+	lm_letter_send(run, letter, shown);
+	lm_outgoing_free(letter);
 }
 
 static int send_all(const struct lm_cli_call *call, const struct lm_letter_plan *plan)

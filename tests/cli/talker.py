@@ -9,8 +9,9 @@ class Talker:
     `lines` yields the client's lines without their ends; `say` sends text, CRLF added. Returning
     closes the connection."""
 
-    def __init__(self, talk):
-        self.talk, self.said, self.errors = talk, [], []
+    def __init__(self, talk, tls=None):
+        """`tls`: an ssl.SSLContext, for TLS from the first octet."""
+        self.talk, self.tls, self.said = talk, tls, []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.connections, self.threads = [], []
@@ -50,6 +51,8 @@ class Talker:
         def say(*texts):
             sock.sendall("".join(f"{text}\r\n" for text in texts).encode())
         try:
+            if self.tls:
+                sock = self.tls.wrap_socket(sock, server_side=True)
             with sock, sock.makefile("rb") as file:
                 self.talk(self.lines(file), say)
         except OSError:

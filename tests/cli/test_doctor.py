@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 """lettermill doctor: every quirk of a scripted server is named, and our own server has none."""
 import json
+import shutil
+import ssl
+import subprocess
+import warnings
 
-from harness import expect, main, run
+from harness import Skip, expect, main, run
 from talker import Talker, smtp
 from test_smtp import add, mail_of, send, server
 
@@ -191,6 +195,36 @@ def test_what_smtp_servers_lack(folder):
     examine_smtp(folder, [("bad", "capability", "BINARYMIME without")], 1, extensions=("BINARYMIME",))
     examine_smtp(folder, [("note", "login", "PLAIN is offered without TLS")], 0, extensions=("AUTH PLAIN CRAM-MD5",))
     examine_smtp(folder, [("note", "capability", "XNONSENSE: of no use")], 0, extensions=("XNONSENSE",))
+
+
+def old_tls(folder, name):
+    """A context that takes any version of TLS, with a certificate for `name` that signs itself."""
+    if not shutil.which("openssl"):
+        raise Skip("openssl is not here")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", folder / "key.pem", "-out",
+                    folder / "cert.pem", "-days", "2", "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name],
+                   check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def test_old_tls_and_bad_certificates(folder):
+    with Talker(smtp(("PIPELINING",)), old_tls(folder, "other.example")) as talker:
+        url = talker.url("smtps").replace("127.0.0.1", "localhost")
+        rows = findings(doctor(folder, "smtp", url, "--json"))
+        assert any(row[:2] == ("warn", "certificate") and "self-signed" in row[2] for row in rows), rows
+        for version in ("1.0", "1.1"):
+            assert any(row[:2] == ("warn", "tls") and f"TLS {version} is accepted" in row[2] for row in rows), rows
+        assert any("TLS 1.3 is not spoken" in row[2] for row in rows), rows
+        rows = findings(doctor(folder, "smtp", url, "--cafile", folder / "cert.pem", "--json"))
+        assert any(row[1] == "certificate" and "for another name" in row[2] and "other.example" in row[2]
+                   for row in rows), rows
 
 
 def test_servers_that_tell_names(folder):

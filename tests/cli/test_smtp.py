@@ -87,7 +87,9 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(folder):
     with Talker(smtp()) as talker:
         expect(send(folder, talker.url("smtp"), "one", "two"), 1, "one")
         assert talker.said.count("DATA") == 1
-        expect(send(folder, talker.url("smtp"), "one"), 66, "one")
+        expect(send(folder, talker.url("smtp"), "one"), 66, "one", "No such file")
+        results = lines_of(expect(send(folder, talker.url("smtp"), "--json", "one", "two"), 1))
+        assert [(r["file"], r["result"]) for r in results] == [("one", "failed"), ("two", "sent")], results
 
 
 def test_each_refusal_is_named(folder):
