@@ -306,14 +306,16 @@ static void settings_are_judged(void **state)
 		                              { "limit", "-1" },
 		                              { "orderBy", "up" },
 		                              { "commitmod", "off" } };
-	const struct lm_mime_setting good[] = { { "limit", "2" },
+	const struct lm_mime_setting good[] = { { "tablename", rig->table },
+		                                { "limit", "2" },
 		                                { "orderBy", "DESC" },
 		                                { "verbose", "2" },
 		                                { "commitmode", "true" } };
+	bool cloud = strncmp(rig->url, "cloud:", 6) == 0; /* which alone has a table */
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		assert_err(mime_rig_reopen(rig, bad[i][0], bad[i][1]), LM_E_CONFIG);
-	assert_err(lm_mime_store_open(rig->url, good, 4, &rig->store, NULL), 0);
+	assert_err(lm_mime_store_open(rig->url, good + !cloud, 4U + cloud, &rig->store, NULL), 0);
 	fill(rig);
 	assert_int_equal(mime_rig_query(rig, 0, 0).count, 2);
 }
@@ -370,9 +372,9 @@ static const struct CMUnitTest tests[] = {
 	T(ids_may_be_anything),
 };
 
-static struct CMUnitTest *all_tests(size_t *out_count)
+static struct CMUnitTest *all_tests(const char *const *urls, size_t count, size_t *out_count)
 {
-	size_t each = sizeof(tests) / sizeof(*tests), count = sizeof(patterns) / sizeof(*patterns);
+	size_t each = sizeof(tests) / sizeof(*tests);
 	struct CMUnitTest *all = lm_alloc_zero(count * each, sizeof(*all));
 
 	if (!all)
@@ -381,18 +383,20 @@ static struct CMUnitTest *all_tests(size_t *out_count)
 		struct lm_buf name = { .max = 200 };
 
 		all[i] = tests[i % each];
-		all[i].initial_state = (void *)patterns[i / each];
-		assert_err(lm_buf_printf(&name, "%s %s", patterns[i / each], all[i].name), 0);
+		all[i].initial_state = (void *)urls[i / each];
+		assert_err(lm_buf_printf(&name, "%s %s", urls[i / each], all[i].name), 0);
 		all[i].name = (const char *)name.data; /* ends in NUL */
 	}
 	*out_count = count * each;
 	return all;
 }
 
+/* LM_MIME_URL: that store alone; tests/cli/test_cloud.py has a service for cloud: */
 int main(void)
 {
-	size_t count;
-	struct CMUnitTest *all = all_tests(&count);
+	const char *url = getenv("LM_MIME_URL");
+	size_t count = url ? 1 : sizeof(patterns) / sizeof(*patterns);
+	struct CMUnitTest *all = all_tests(url ? &url : patterns, count, &count);
 	int failed = all ? _cmocka_run_group_tests("mime", all, count, NULL, NULL) : 1;
 
 	for (size_t i = 0; all && i < count; i++)

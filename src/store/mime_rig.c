@@ -53,17 +53,34 @@ int mime_rig_teardown(void **state)
 	return 0;
 }
 
+/* A service has one table for each rig. */
+static size_t settings_of(struct mime_rig *rig, const char *name, const char *value,
+                          struct lm_mime_setting settings[2])
+{
+	static unsigned tables;
+	size_t count = 0;
+
+	if (!rig->table[0])
+		snprintf(rig->table, sizeof(rig->table), "t%ld_%u", (long)getpid(), ++tables);
+	if (strncmp(rig->url, "cloud:", 6) == 0)
+		settings[count++] = (struct lm_mime_setting){ "tablename", rig->table };
+	if (name)
+		settings[count++] = (struct lm_mime_setting){ name, value };
+	return count;
+}
+
 int mime_rig_reopen(struct mime_rig *rig, const char *name, const char *value)
 {
-	const struct lm_mime_setting setting = { name, value };
+	struct lm_mime_setting settings[2];
+	size_t count = settings_of(rig, name, value, settings);
 	struct lm_error error = { 0 };
 	int err;
 
 	lm_mime_store_close(rig->store);
 	rig->store = NULL;
-	err = lm_mime_store_open(rig->url, &setting, name ? 1 : 0, &rig->store, &error);
+	err = lm_mime_store_open(rig->url, settings, count, &rig->store, &error);
 	if (err)
-		fprintf(stderr, "# %s: %s\n", rig->url, error.text);
+		printf("# %s: %s\n", rig->url, error.text);
 	return err;
 }
 

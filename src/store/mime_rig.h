@@ -12,7 +12,7 @@
 struct mime_rig {
 	const char *pattern;
 	char folder[64];
-	char url[256];
+	char url[256], table[32];
 	struct lm_mime_store *store;
 };
 

@@ -1,6 +1,7 @@
 """A stand-in for the service behind cloud: stores: SQL over HTTP POST, a table in memory.
 
 It understands the statements the store sends and no others, and keeps every request as it came."""
+import collections
 import http.server
 import re
 import ssl
@@ -44,7 +45,8 @@ class Service:
     """`with Service() as service:`; `service.url` ends in a slash."""
 
     def __init__(self, token=None, answer=None, certificate=None):
-        self.token, self.answer, self.rows = token, answer, []
+        self.token, self.answer = token, answer
+        self.tables = collections.defaultdict(list)  # name: rows
         self.requests = []  # (path, headers, body as sent, body decoded)
         service = self
 
@@ -74,6 +76,14 @@ class Service:
             scheme = "https"
         self.url = f"{scheme}://127.0.0.1:{self.server.server_port}/"
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+
+    @property
+    def rows(self):
+        return self.tables["db.mail"]
+
+    @rows.setter
+    def rows(self, rows):
+        self.tables["db.mail"] = rows
 
     def __enter__(self):
         self.thread.start()
@@ -108,7 +118,7 @@ class Service:
         if sql == "select 1":
             return b"SUCCESS: OK"
         if match := UPDATE.fullmatch(sql):
-            for row in self.rows:
+            for row in self.tables[match[1]]:
                 if row["id"] == match[3].encode():
                     row["status"] = match[2].encode()
             return b"SUCCESS: OK"
@@ -122,18 +132,19 @@ class Service:
     def insert(self, match):
         assert match[2] == ",".join(f"`{key}`" for key in KEYS), match[2]
         assert match[4] == ",".join(f"`{key}` = VALUES(`{key}`)" for key in KEYS), match[4]
+        rows = self.tables[match[1]]
         values = dict(zip(KEYS, literals(match[3]), strict=True))
-        old = [r for r in self.rows if all(r[k] == values[k] for k in ("sourceid", "guid"))]
-        row = old[0] if old else {"id": str(len(self.rows) + 1).encode(), "status": b"0",
+        old = [r for r in rows if all(r[k] == values[k] for k in ("sourceid", "guid"))]
+        row = old[0] if old else {"id": str(len(rows) + 1).encode(), "status": b"0",
                                   "groupid": b"0", "created": b"0"}
         row.update(values)
         if not old:
-            self.rows.append(row)
+            rows.append(row)
         return b"SUCCESS: OK"
 
     def select(self, match):
-        _, number, one, several, group, order, limit = match.groups()
-        found = [row for row in self.rows if
+        table, number, one, several, group, order, limit = match.groups()
+        found = [row for row in self.tables[table] if
                  (number and row["id"] == number.encode()) or
                  (group and row["groupid"] == group.encode() and
                   row["status"].decode() in (one or several.split(",")))]

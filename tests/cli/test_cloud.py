@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from cloud_service import Service, row
-from harness import EXE, environment, expect, main, run
+from harness import EXE, PATIENCE, Skip, environment, expect, main, run
 
 ENTRY = "select id,status,groupid,messageUTCTimestamp,created,sourceid,guid,size,payload from db.mail "
 
@@ -67,7 +67,7 @@ def test_queries_for_rows_tags_and_orders(folder):
 def test_messages_are_read_and_consumed(folder):
     with filled() as service:
         service.rows.append(row(9, b"\xff\xfe,\x00\r\n"))
-        done = subprocess.run([EXE, "store", "read", f"cloud:{service.url}", "9", *verbose("tablename=t")],
+        done = subprocess.run([EXE, "store", "read", f"cloud:{service.url}", "9", *verbose("tablename=db.mail")],
                               capture_output=True, env=environment(folder), check=True)
         assert done.stdout == b"\xff\xfe,\x00\r\n"
         service.requests.clear()
@@ -126,7 +126,7 @@ def test_what_is_added_comes_back_octet_for_octet(folder):
                 for number, text in enumerate(texts, 1):
                     done = subprocess.run(
                         [EXE, "store", "read", f"cloud:{service.url}", str(number), "--set",
-                         "tablename=t", *settings_now], capture_output=True, check=True,
+                         "tablename=db.mail", *settings_now], capture_output=True, check=True,
                         env=environment(folder))
                     assert done.stdout == text, (number, done.stdout[:60], text[:60])
 
@@ -246,6 +246,17 @@ def test_a_token_leaves_the_process_list(folder):
         children.append(process.pid)
         assert process.wait(60) == 0
     assert found == [False]
+
+
+def test_it_is_a_store_as_all_others(folder):
+    suite = os.path.join(os.path.dirname(EXE), "store_mime_test")
+    if not os.access(suite, os.X_OK):
+        raise Skip("the unit tests are not built")
+    with Service() as service:
+        done = subprocess.run([suite], env=environment(folder, LM_MIME_URL=f"cloud:{service.url}"),
+                              capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(service.requests) > 100
 
 
 def test_simulation_needs_no_service(folder):
