@@ -227,14 +227,16 @@ static int run_check(const struct lm_cli_call *call)
 	struct lm_error why = { 0 };
 	bool json = lm_cli_flag(call, "json");
 	size_t count;
-	int err, code = lm_store_settings(call, &lm_store_source, call->operands[0], &settings,
-	                                  &count);
+	const char *url = call->operands[0];
+	int err, code = lm_store_there(call, &lm_store_source, &url);
 
+	if (code == LM_EXIT_OK)
+		code = lm_store_settings(call, &lm_store_source, url, &settings, &count);
 	if (code != LM_EXIT_OK)
 		return code;
 	if (json)
 		printf("[");
-	err = lm_mime_store_check(call->operands[0], settings, count, print_problem, &out, &why);
+	err = lm_mime_store_check(url, settings, count, print_problem, &out, &why);
 	lm_free(settings);
 	if (json)
 		printf("%s]\n", out.count ? "\n" : "");

@@ -30,6 +30,10 @@ extern const struct lm_store_options lm_store_source, lm_store_target;
  * is an exit code. */
 int lm_store_settings(const struct lm_cli_call *call, const struct lm_store_options *options,
                       const char *url, struct lm_mime_setting **out_settings, size_t *out_count);
+/** Only who adds makes a store: elsewhere one that is not there is said, as an exit code, and in a
+ * dry run *url becomes that of an empty one. */
+int lm_store_there(const struct lm_cli_call *call, const struct lm_store_options *options,
+                   const char **url);
 /** Open, or say why not: the result is an exit code. */
 int lm_store_open_for(const struct lm_cli_call *call, const struct lm_store_options *options,
                       const char *url, struct lm_mime_store **out_store);

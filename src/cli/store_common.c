@@ -4,8 +4,10 @@
 #include "base/error.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MAX_SETTINGS = 64, MAX_SETTING_NAME = 40 };
 
@@ -121,14 +123,43 @@ int lm_store_settings(const struct lm_cli_call *call, const struct lm_store_opti
 	return LM_EXIT_OK;
 }
 
+/* Stores that make themselves when opened, and are not there. */
+static bool is_missing(const char *url)
+{
+	bool makes_itself = strncmp(url, "sqlite:", 7) == 0 || strncmp(url, "maildir:", 8) == 0;
+
+	return makes_itself && !strstr(url, "%u") && access(strchr(url, ':') + 1, F_OK) != 0 &&
+	       errno == ENOENT;
+}
+
+int lm_store_there(const struct lm_cli_call *call, const struct lm_store_options *from,
+                   const char **url)
+{
+	bool adds = from == &lm_store_target || strcmp(call->action->name, "add") == 0 ||
+	            strcmp(call->action->name, "import") == 0;
+	struct lm_error why;
+
+	if (!is_missing(*url))
+		return LM_EXIT_OK;
+	if (!adds) {
+		lm_fail(&why, LM_E_NOT_FOUND, "%.200s: there is no such store", *url);
+		return lm_store_failed(call, &why);
+	}
+	if (is_dry(call))
+		*url = "memory:"; /* as empty as what would be made */
+	return LM_EXIT_OK;
+}
+
 int lm_store_open_for(const struct lm_cli_call *call, const struct lm_store_options *from,
                       const char *url, struct lm_mime_store **out_store)
 {
 	struct lm_mime_setting *settings;
 	struct lm_error why = { 0 };
 	size_t count;
-	int err, code = lm_store_settings(call, from, url, &settings, &count);
+	int err, code = lm_store_there(call, from, &url);
 
+	if (code == LM_EXIT_OK)
+		code = lm_store_settings(call, from, url, &settings, &count);
 	if (code != LM_EXIT_OK)
 		return code;
 	err = lm_mime_store_open(url, settings, count, out_store, &why);

@@ -124,7 +124,7 @@ def test_copies_between_stores_are_whole_and_repeatable(folder):
     expect(store(folder, "add", url, *names), 0)
     for target in ("sqlite:mail.db", "maildir:md"):
         expect(store(folder, "export", url, "--to", target, "--dry-run"), 0, "dry run")
-        assert not query(folder, target)
+        expect(store(folder, "query", target), 67, "there is no such store")
         expect(store(folder, "export", url, "--to", target), 0, "5 messages")
         expect(store(folder, "export", url, "--to", target), 0, "5 there before")
         assert sorted(read(folder, target, i["name"]) for i in query(folder, target)) == \
@@ -194,6 +194,17 @@ def test_checks_find_what_is_broken(folder):
     db.close()
     done = store(folder, "check", "sqlite:mail.db")
     assert done.returncode == 74 and done.stdout, done
+
+
+def test_only_who_adds_makes_a_store(folder):
+    name, = files(folder, [b"x"])
+    for url in ("sqlite:typo.db", "maildir:typo"):
+        for action in (("query", url), ("read", url, "x"), ("mark", url, "x", "dup"), ("check", url),
+                       ("export", url, "--to", "out")):
+            expect(store(folder, *action), 67)
+        expect(store(folder, "add", url, name, "--dry-run"), 0, "dry run")
+        expect(store(folder, "import", url, name, "-n"), 0, "dry run")
+    assert [p.name for p in folder.iterdir()] == [name]
 
 
 def test_wrong_usage_is_named(folder):
