@@ -232,13 +232,12 @@ int lm_cli_run_actions(const struct lm_cli_command *command, int argc, char **ar
 static const struct lm_option *row_of(const struct lm_cli_call *call, const char *name)
 {
 	size_t count = 0;
-	const struct lm_option *options = call->command->options(&count);
+	const struct lm_option *row = call->command->options(&count);
 
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(options[i].name, name) == 0)
-			return &options[i];
-	LM_ASSERT(false);
-	return NULL;
+	for (; count > 0 && strcmp(row->name, name) != 0; count--)
+		row++;
+	LM_ASSERT(count > 0);
+	return row;
 }
 
 const char *lm_cli_text(const struct lm_cli_call *call, const char *name)

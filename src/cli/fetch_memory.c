@@ -43,7 +43,7 @@ static int compare(const void *a, const void *b)
 {
 	const struct lm_bytes *x = a, *y = b;
 	size_t len = x->len < y->len ? x->len : y->len;
-	int order = len ? memcmp(x->data, y->data, len) : 0;
+	int order = len && x->data && y->data ? memcmp(x->data, y->data, len) : 0;
 
 	if (order != 0)
 		return order;

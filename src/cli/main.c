@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 static const struct lm_cli_command *const commands[] = {
-	/* clang-format off: one a line */
+	/* clang-format off */
 	&lm_cli_serve_command,
 	&lm_cli_user_command,
 	&lm_cli_pop3_command,
@@ -37,10 +37,10 @@ static const struct lm_cli_exit_row exits[] = {
 	{ 71, "out of memory, or of another means of the system" },
 	{ 73, "it exists already, an account or an address in use" },
 	{ 74, "input or output failed, or the disk is full" },
-	{ 75, "not now: the store is in use or slow; or running transactions were cut off" },
-	{ 76, "TLS could not be set up" },
-	{ 77, "not allowed" },
-	{ 78, "a wrong configuration file" },
+	{ 75, "not now: no connection, time over, something in use; or cut off by a signal" },
+	{ 76, "TLS could not be set up, or a server broke the protocol" },
+	{ 77, "not allowed: a wrong login, a refusal, a file of others" },
+	{ 78, "a wrong setting, or a file or command for one that fails" },
 };
 
 const struct lm_cli_command *const *lm_cli_commands(size_t *out_count)

@@ -247,7 +247,7 @@ int lm_netrc_find(const char *path, const char *host, const char *user, char **o
 	};
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
 	struct lm_buf text;
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (fd < 0 && errno == ENOENT)
 		return 0;

@@ -110,6 +110,7 @@ static int ask_in_silence(struct asking *a, const struct termios *shown, char *o
 	tcsetattr(a->fd, TCSAFLUSH, &hidden);
 	a->mask = &mask;
 	err = a->prompt ? ask(a, a->prompt, out, out_error) : ask_twice(a, out, out_error);
+	a->mask = NULL;
 	tcsetattr(a->fd, TCSAFLUSH, shown);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
 		sigaction(signals[i], &before[i], NULL);

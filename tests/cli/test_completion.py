@@ -91,6 +91,10 @@ def test_bash_knows_commands_options_and_words(folder):
     assert bash(folder, "lettermill", "user", "p") == ["passwd"]
     assert bash(folder, "lettermill", "user", "list", "--js") == ["--json"]
     assert bash(folder, "lettermill", "user", "add", "--js") == []
+    assert bash(folder, "lettermill", "pop3", "fe") == ["fetch"]
+    assert bash(folder, "lettermill", "pop3", "fetch", "pop3://h/", "--kee") == ["--keep"]
+    assert bash(folder, "lettermill", "pop3", "stat", "pop3://h/", "--kee") == []
+    assert bash(folder, "lettermill", "pop3", "stat", "--tls", "st") == ["starttls"]
     assert bash(folder, "lettermill", "user", "--js") == ["--json"]
     assert bash(folder, "lettermill", "user", "list", "--", "-") == []
     assert bash(folder, "lettermill", "completion", "") == ["bash", "zsh", "fish"]
@@ -110,6 +114,8 @@ def test_fish_knows_commands_options_and_words(folder):
     assert fish(folder, "lettermill user p") == ["passwd"]
     assert fish(folder, "lettermill user list --js") == ["--json"]
     assert fish(folder, "lettermill user add --js") == []
+    assert fish(folder, "lettermill pop3 fetch pop3://h/ --kee") == ["--keep"]
+    assert fish(folder, "lettermill pop3 stat pop3://h/ --kee") == []
     assert sorted(fish(folder, "lettermill completion ")) == ["bash", "fish", "zsh"]
     assert "man" not in fish(folder, "lettermill m")
 
@@ -124,6 +130,9 @@ def test_zsh_knows_commands_options_and_words(folder):
     assert {"add", "passwd", "list"} <= zsh(folder, "lettermill user ")
     offered = zsh(folder, "lettermill user list --")
     assert "--json" in offered and "--apop" not in offered
+    offered = zsh(folder, "lettermill pop3 fetch --")
+    assert "--keep" in offered and "--uidl" not in offered
+    assert {"off", "implicit"} <= zsh(folder, "lettermill pop3 stat --tls ")
     assert {"bash", "zsh", "fish"} <= zsh(folder, "lettermill completion ")
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """lettermill pop3: looking into maildrops, and every way to log in."""
+import base64
 import json
 import os
 import pathlib
@@ -206,6 +207,21 @@ def test_passwords_come_from_the_netrc_file(folder):
         expect(run(folder, "pop3", "stat", url(server)), 77, "no password")
         expect(run(folder, "pop3", "stat", url(server), "--netrc", "other"), 0)
         expect(run(folder, "pop3", "stat", url(server), "--netrc", "none"), 78, "none")
+
+
+def test_tokens_come_from_a_command_and_from_the_environment(folder):
+    for mechanism in ("OAUTHBEARER", "XOAUTH2"):
+        with Peer([], capa=("USER", f"SASL {mechanism}"), answers={"AUTH": "+OK\r\n"}) as peer:
+            for arguments, env in ((("--token-command", "echo token-1"), {}),
+                                   ((), {"LETTERMILL_TOKEN": "token-1"})):
+                done = expect(run(folder, "pop3", "stat", peer.url(), "-v", *arguments, **env), 0)
+                verb, said, proof = peer.heard[1].split()
+                assert (verb, said) == ("AUTH", mechanism), peer.heard
+                assert b"auth=Bearer token-1" in base64.b64decode(proof)
+                assert proof not in done.stderr and "token-1" not in done.stderr, done.stderr
+                peer.heard.clear()
+            expect(run(folder, "pop3", "stat", peer.url(), "--token-command", "exit 1"), 78, "token")
+            assert not peer.heard
 
 
 def test_a_password_in_the_url_is_warned_about_and_leaves_the_process_list(folder):
