@@ -37,10 +37,10 @@ static const struct lm_cli_exit_row exits[] = {
 	{ 71, "out of memory, or of another means of the system" },
 	{ 73, "it exists already, an account or an address in use" },
 	{ 74, "input or output failed, or the disk is full" },
-	{ 75, "not now: no connection, time over, something in use; or cut off by a signal" },
+	{ 75, "not now: no connection, time over, something in use, cut off" },
 	{ 76, "TLS could not be set up, or a server broke the protocol" },
-	{ 77, "not allowed: a wrong login, a refusal, a file of others" },
-	{ 78, "a wrong setting, or a file or command for one that fails" },
+	{ 77, "not allowed: a wrong login, a refusal" },
+	{ 78, "a wrong setting, or its file or command fails" },
 };
 
 const struct lm_cli_command *const *lm_cli_commands(size_t *out_count)
