@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "cli/letter_rounds.h"
 #include "mime/mailbox.h"
 
 #include <errno.h>
@@ -308,9 +309,9 @@ static void reply_text(const struct lm_outcome *o, char *out, size_t cap)
 	out[len] = '\0';
 }
 
-static int exit_code(const struct lm_letter_run *run, int err, const struct lm_send_result *result)
+static int exit_code(const struct lm_letter_run *run, int err, const struct lm_letter_fates *fates)
 {
-	if (result->unknown)
+	if (fates->unknown)
 		return LM_EXIT_ABORTED;
 	if (err == LM_E_NOT_FOUND)
 		return run->any_refusal_fails ? EXIT_UNAVAILABLE : EXIT_SOME;
@@ -335,7 +336,7 @@ static void put_outcome(const struct lm_outcome *o, struct lm_bytes address)
 }
 
 static void put_json(const struct lm_envelope *e, const char *shown, int err,
-                     const struct lm_send_result *result, const struct lm_error *why)
+                     const struct lm_letter_fates *fates, const struct lm_error *why)
 {
 	printf("{\"file\": ");
 	lm_cli_put_json(stdout, lm_str(shown));
@@ -343,41 +344,41 @@ static void put_json(const struct lm_envelope *e, const char *shown, int err,
 	lm_cli_put_json(stdout, e->sender);
 	printf(", \"octets\": %llu, \"result\": \"%s\", \"unknown\": %s, \"error\": ",
 	       (unsigned long long)e->size,
-	       result->unknown         ? "unknown"
+	       fates->unknown          ? "unknown"
 	       : err == LM_E_NOT_FOUND ? "partly"
 	       : err                   ? "failed"
 	                               : "sent",
-	       result->unknown ? "true" : "false");
+	       fates->unknown ? "true" : "false");
 	if (err)
 		lm_cli_put_json(stdout, lm_str(why->text));
 	else
 		printf("null");
 	printf(", \"recipients\": [");
-	for (size_t i = 0; i < result->recipient_count && i < e->recipient_count; i++) {
+	for (size_t i = 0; i < fates->count && i < e->recipient_count; i++) {
 		printf("%s", i ? ", " : "");
-		put_outcome(&result->recipients[i], e->recipients[i].address);
+		put_outcome(&fates->items[i], e->recipients[i].address);
 	}
 	printf("]}\n");
 }
 
 /* Each refusal is named; what hit all alike is said once. */
 static void say_refusals(const struct lm_envelope *e, const char *shown, int err,
-                         const struct lm_send_result *result, const struct lm_error *why,
+                         const struct lm_letter_fates *fates, const struct lm_error *why,
                          struct lm_remote *remote)
 {
 	size_t named = 0;
 	char text[700];
 
-	for (size_t i = 0; i < result->recipient_count && i < e->recipient_count; i++) {
-		const struct lm_outcome *o = &result->recipients[i];
+	for (size_t i = 0; i < fates->count && i < e->recipient_count; i++) {
+		const struct lm_outcome *o = &fates->items[i];
 
-		if (!o->result || o->side != LM_SIDE_SERVER || result->unknown)
+		if (!o->result || o->side != LM_SIDE_SERVER || fates->unknown)
 			continue;
 		reply_text(o, text, sizeof(text));
 		lm_cli_complain("%s: %.*s: %s", shown, LM_FMT(e->recipients[i].address), text);
 		named++;
 	}
-	if (result->unknown)
+	if (fates->unknown)
 		lm_cli_complain("%s: the connection was lost when the message was complete: it may "
 		                "have been delivered, or not (%s)",
 		                shown, why->text);
@@ -412,10 +413,9 @@ static void begin_progress(struct lm_letter_run *run, const struct lm_envelope *
 }
 
 static int hand_over(struct lm_letter_run *run, struct lm_outgoing *letter,
-                     struct lm_send_result *result, struct lm_error *why)
+                     struct lm_letter_fates *fates, struct lm_error *why)
 {
 	struct lm_envelope *e = lm_outgoing_envelope(letter);
-	struct lm_source *source;
 	int err = 0;
 
 	begin_progress(run, e);
@@ -426,39 +426,29 @@ static int hand_over(struct lm_letter_run *run, struct lm_outgoing *letter,
 	if (run->remote->params.force_8bit && e->smtputf8 &&
 	    !lm_client_has(run->client, "SMTPUTF8", NULL))
 		e->smtputf8 = false;
-	source = lm_outgoing_source(letter);
-	if (!source)
-		return lm_fail(why, LM_E_NOMEM, "out of memory");
-	return lm_smtp_client_send(run->client, e, source, result, why);
-}
-
-/* Whether another message may go over the same connection. */
-static bool is_usable(int err, const struct lm_send_result *result)
-{
-	return !result->unknown && (err == 0 || err == LM_E_NOT_FOUND || err == LM_E_DENIED ||
-	                            err == LM_E_AGAIN || err == LM_E_UNSUPPORTED);
+	return lm_letter_rounds(run->client, letter, fates, why);
 }
 
 void lm_letter_send(struct lm_letter_run *run, struct lm_outgoing *letter, const char *shown)
 {
-	struct lm_send_result result = { 0 };
-	struct lm_error why = { 0 };
-	int err = hand_over(run, letter, &result, &why);
 	const struct lm_envelope *e = lm_outgoing_envelope(letter);
+	struct lm_letter_fates fates = { 0 };
+	struct lm_error why = { 0 };
+	int err = hand_over(run, letter, &fates, &why);
 
 	lm_progress_clear(&run->progress);
-	say_refusals(e, shown, err, &result, &why, run->remote);
+	say_refusals(e, shown, err, &fates, &why, run->remote);
 	if (run->json)
-		put_json(e, shown, err, &result, &why);
-	if (err == 0) {
+		put_json(e, shown, err, &fates, &why);
+	if (err == 0)
 		run->good++;
-	} else {
-		fail_run(run, exit_code(run, err, &result));
-	}
-	if (!is_usable(err, &result)) {
+	else
+		fail_run(run, exit_code(run, err, &fates));
+	if (fates.lost) {
 		lm_client_free(run->client);
 		run->client = NULL;
 	}
+	lm_letter_fates_done(&fates);
 }
 
 int lm_letter_done(struct lm_letter_run *run)

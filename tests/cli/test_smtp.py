@@ -106,6 +106,38 @@ def test_each_refusal_is_named(folder):
         ("berta@example.org", True, 250), ("carla@example.org", False, 550), ("dora@example.org", False, 452)]
 
 
+def test_recipients_who_are_too_many_get_it_in_another_transaction(folder):
+    """RFC 5321 4.5.3.1.10; also where LIMITS says so in advance (RFC 9422)."""
+    taken = []
+
+    def rcpt(line):
+        if "nobody" in line:
+            return "550 5.1.1 Nobody here"
+        taken.append(line)
+        return "452 4.5.3 Too many" if len(taken) > 4 else "250 OK"
+
+    def mail(_line):
+        taken.clear()
+        return "250 OK"
+
+    names = ",".join(["nobody@b", *(f"a{i}@b" for i in range(10))])
+    for more in ((), ("PIPELINING",), ("PIPELINING", "LIMITS RCPTMAX=3")):
+        with Talker(smtp(more, mail=mail, rcpt=rcpt)) as talker:
+            (result,) = lines_of(expect(send(folder, talker.url("smtp"), "--to", names, "--json"), 1, "nobody@b: 550"))
+            assert len(talker.connections) == 1 and talker.said.count("DATA") >= 3, talker.said
+        assert [r["accepted"] for r in result["recipients"]] == [False, *[True] * 10], result
+        assert result["result"] == "partly" and "Nobody" in result["error"], result
+
+
+def test_servers_that_put_off_for_ever_are_given_up(folder):
+    def rcpt(line):
+        return "250 OK" if "a1@" in line else "452 4.5.3 Too many"
+
+    with Talker(smtp(rcpt=rcpt)) as talker:
+        expect(send(folder, talker.url("smtp"), "--to", "a1@b,a2@b,a3@b"), 1, "a2@b: 452", "a3@b: 452")
+        assert len([line for line in talker.said if "a2@b" in line]) == 2, talker.said
+
+
 def test_all_refused_ends_with_the_class_of_the_refusal(folder):
     for reply, code in (("550 5.1.1 No", 69), ("451 4.3.0 Later", 75)):
         with Talker(smtp(rcpt=reply)) as talker:
