@@ -311,6 +311,24 @@ def test_an_interrupt_keeps_what_is_stored(folder):
                 f.unlink()
 
 
+def test_an_interrupt_ends_the_waiting_for_a_silent_server(folder):
+    asked = threading.Event()
+
+    def stall(*_):
+        asked.set()
+        return b""
+
+    with Peer([letter(1), letter(2)], answers={"RETR 2": stall}) as peer:
+        process = subprocess.Popen([EXE, "pop3", "fetch", peer.url(), "--to", "maildir:mail"],
+                                   cwd=folder, env=environment(folder, **PASSWORD), text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert asked.wait(PATIENCE)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == -signal.SIGINT and "1 fetched" in out, (out, err)
+        assert maildir_of(folder) == [letter(1)] and len(peer.ids) == 2
+
+
 def test_a_crash_anywhere_loses_and_doubles_nothing(folder):
     for store, contents in ((("maildir:mail",), maildir_of),
                             (("sqlite:mail.db", "--mailbox", "anna"), sqlite_of)):
