@@ -89,7 +89,7 @@ static void fill_maildrop(struct couple *k)
 	k->message_count = roll(k, MESSAGES_MAX + 1);
 	for (size_t i = 0; i < k->message_count; i++) {
 		write_message(k, &k->messages[i]);
-		snprintf(k->uidls[i], sizeof(k->uidls[i]), "u%zu", i);
+		snprintf(k->uidls[i], sizeof(k->uidls[i]), "u%u", (unsigned)(i % 1000));
 		k->list[i] = (struct lm_message){ i, k->messages[i].len, lm_str(k->uidls[i]) };
 	}
 }

@@ -417,7 +417,7 @@ static struct lm_mh_item named(const char *guid, const char *name)
 
 static void uidls_are_allowed_and_unique(void **state)
 {
-	char longest[72];
+	char longest[72] = "";
 	struct lm_mh_item items[] = {
 		named("plain", "1"), named("", "2"),          named("two words", "3"),
 		named("same", "4"),  named("same", "5"),      named("\x01\x02", "6"),
