@@ -153,9 +153,9 @@ int lm_store_there(const struct lm_cli_call *call, const struct lm_store_options
 int lm_store_open_for(const struct lm_cli_call *call, const struct lm_store_options *from,
                       const char *url, struct lm_mime_store **out_store)
 {
-	struct lm_mime_setting *settings;
+	struct lm_mime_setting *settings = NULL;
 	struct lm_error why = { 0 };
-	size_t count;
+	size_t count = 0;
 	int err, code = lm_store_there(call, from, &url);
 
 	if (code == LM_EXIT_OK)

@@ -53,7 +53,9 @@ static bool is_off(const char *value)
 	       strcasecmp(value, "no") == 0 || strcasecmp(value, "off") == 0;
 }
 
-static const struct lm_mime_backend *find(const char *url, struct lm_error *out_error)
+/* *out_rest is what stands behind the scheme. */
+static const struct lm_mime_backend *find(const char *url, const char **out_rest,
+                                          struct lm_error *out_error)
 {
 	const char *colon = strchr(url, ':'), *nearest = NULL;
 	unsigned best = LM_NEAREST_MAX;
@@ -61,6 +63,7 @@ static const struct lm_mime_backend *find(const char *url, struct lm_error *out_
 
 	if (colon && (size_t)(colon - url) < sizeof(scheme))
 		memcpy(scheme, url, (size_t)(colon - url));
+	*out_rest = colon ? colon + 1 : "";
 	for (size_t i = 0; i < sizeof(backends) / sizeof(*backends); i++) {
 		if (strcmp(backends[i].scheme, scheme) == 0)
 			return &backends[i];
@@ -162,51 +165,63 @@ int lm_mime_place(const char *rest, const struct lm_mime_conf *conf, enum lm_mim
 	return 0;
 }
 
-/* The backend of a URL, and its settings as they are understood. */
+/* What is to be opened, as it is understood. */
+struct wanted {
+	const struct lm_mime_backend *backend;
+	const char *url, *rest;
+	struct lm_mime_conf conf;
+};
+
 static int judge(const char *url, const struct lm_mime_setting *settings, size_t setting_count,
-                 const struct lm_mime_backend **out_backend, struct lm_mime_conf *out_conf,
-                 struct lm_error *out_error)
+                 struct wanted *out_wanted, struct lm_error *out_error)
 {
+	struct wanted w = { .url = url ? url : "" };
 	int err;
 
-	*out_conf = (struct lm_mime_conf){ 0 };
-	*out_backend = find(url, out_error);
-	err = *out_backend ? 0 : LM_E_CONFIG;
+	w.backend = find(w.url, &w.rest, out_error);
+	err = w.backend ? 0 : LM_E_CONFIG;
 	for (size_t i = 0; err == 0 && i < setting_count; i++)
-		err = take_setting(*out_backend, &settings[i], out_conf, out_error);
-	return err ? err : understand(out_conf, out_error);
+		err = take_setting(w.backend, &settings[i], &w.conf, out_error);
+	if (err == 0)
+		err = understand(&w.conf, out_error);
+	*out_wanted = w;
+	return err;
+}
+
+static int open_it(const struct wanted *w, struct lm_mime_store **out_store,
+                   struct lm_error *out_error)
+{
+	int err = w->backend->open(w->url, w->rest, &w->conf, out_store, out_error);
+
+	if (err == 0)
+		(*out_store)->commit = w->conf.commit;
+	return err;
 }
 
 int lm_mime_store_open(const char *url, const struct lm_mime_setting *settings,
                        size_t setting_count, struct lm_mime_store **out_store,
                        struct lm_error *out_error)
 {
-	const struct lm_mime_backend *backend;
-	struct lm_mime_conf conf;
-	int err = judge(url ? url : "", settings, setting_count, &backend, &conf, out_error);
+	struct wanted w;
+	int err = judge(url, settings, setting_count, &w, out_error);
 
-	if (err == 0)
-		err = backend->open(url, strchr(url, ':') + 1, &conf, out_store, out_error);
-	if (err == 0)
-		(*out_store)->commit = conf.commit;
-	return err;
+	return err ? err : open_it(&w, out_store, out_error);
 }
 
 int lm_mime_store_check(const char *url, const struct lm_mime_setting *settings,
                         size_t setting_count, void (*report)(void *ctx, const char *problem),
                         void *ctx, struct lm_error *out_error)
 {
-	const struct lm_mime_backend *backend;
 	struct lm_mime_store *store;
-	struct lm_mime_conf conf;
-	int err = judge(url ? url : "", settings, setting_count, &backend, &conf, out_error);
+	struct wanted w;
+	int err = judge(url, settings, setting_count, &w, out_error);
 
 	if (err)
 		return err;
-	if (backend->check)
-		return backend->check(url, strchr(url, ':') + 1, &conf, report, ctx, out_error);
-	err = backend->open(url, strchr(url, ':') + 1, &conf, &store, out_error);
+	if (w.backend->check)
+		return w.backend->check(w.url, w.rest, &w.conf, report, ctx, out_error);
+	err = open_it(&w, &store, out_error);
 	if (err == 0)
-		store->ops->close(store);
+		lm_mime_store_close(store);
 	return err;
 }

@@ -80,7 +80,7 @@ static int run_select(struct lm_cloud *cloud, const char *id, unsigned tags, siz
                       struct lm_error *out_error)
 {
 	struct lm_buf sql = { .max = 4096 };
-	struct lm_bytes rest;
+	struct lm_bytes rest = { NULL, 0 };
 	int err = make_select(cloud, id, tags, limit, &sql);
 
 	err = err ? lm_fail(out_error, err, "a query of too many words")
@@ -178,7 +178,7 @@ static int read_alone(struct lm_cloud *cloud, struct lm_bytes name,
 {
 	struct lm_buf sql = { .max = 4096 };
 	struct lm_cloud_row *rows = NULL;
-	struct lm_bytes rest;
+	struct lm_bytes rest = { NULL, 0 };
 	char id[24];
 	size_t count;
 	int err;
@@ -222,7 +222,7 @@ static int mark(struct lm_mime_store *store, const struct lm_mime_item *item, en
 {
 	struct lm_cloud *cloud = cloud_of(store);
 	struct lm_buf sql = { .max = 4096 };
-	struct lm_bytes rest;
+	struct lm_bytes rest = { NULL, 0 };
 	int err = check_name(cloud, item->name, out_error);
 
 	if (err || cloud->simulate)

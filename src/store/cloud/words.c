@@ -196,9 +196,10 @@ static struct lm_bytes decode(struct lm_bytes field)
 static void take_row(struct lm_bytes text, struct lm_cloud_row *row)
 {
 	for (unsigned f = 0; f < LM_CLOUD_PAYLOAD; f++) {
-		const uint8_t *comma = memchr(text.data, ',', text.len);
-		size_t len = (size_t)(comma - text.data);
+		size_t len = 0;
 
+		while (len < text.len && text.data[len] != ',')
+			len++;
 		row->field[f] = decode(lm_bytes(text.data, len));
 		text = lm_bytes_from(text, len + 1);
 	}

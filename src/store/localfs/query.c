@@ -127,8 +127,8 @@ static void hits_done(struct hits *hits)
 static int collect(struct lm_localfs *l, enum lm_localfs_place place, unsigned tags,
                    struct hits *hits, struct lm_error *out_error)
 {
-	char **names;
-	size_t count;
+	char **names = NULL;
+	size_t count = 0;
 	int err = lm_localfs_names(l, place, &names, &count, out_error);
 
 	if (err)
