@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "cli/letter.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -217,18 +216,6 @@ static int measure(struct bench *b)
 
 /* ---- What is asked for ---- */
 
-static bool is_local(const char *host)
-{
-	struct in_addr four;
-	struct in6_addr six;
-
-	if (host[0] == '/' || strcmp(host, "localhost") == 0)
-		return true;
-	if (inet_pton(AF_INET, host, &four) == 1)
-		return ntohl(four.s_addr) >> 24 == 127;
-	return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
-}
-
 static void set_load(struct bench *b)
 {
 	int64_t messages = lm_cli_value(b->call, "messages");
@@ -259,7 +246,7 @@ static int run(struct bench *b, unsigned protocols, enum lm_remote_login login,
 	if (code != LM_EXIT_OK)
 		return code;
 	b->plan.params = &b->remote.params;
-	if (!is_local(b->remote.params.host) && !lm_cli_flag(b->call, "yes-really"))
+	if (!lm_remote_is_local(b->remote.params.host) && !lm_cli_flag(b->call, "yes-really"))
 		code = lm_cli_call_usage(b->call,
 		                         "%s is not this machine: load on others' servers is an "
 		                         "attack; --yes-really when it is yours",

@@ -6,7 +6,6 @@
 #include "cli/letter.h"
 #include "wire/text.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdarg.h>
 
@@ -261,18 +260,6 @@ static const struct lm_option *doctor_options(size_t *out_count)
 	return options;
 }
 
-static bool is_local(const char *host)
-{
-	struct in_addr four;
-	struct in6_addr six;
-
-	if (host[0] == '/' || strcmp(host, "localhost") == 0)
-		return true;
-	if (inet_pton(AF_INET, host, &four) == 1)
-		return ntohl(four.s_addr) >> 24 == 127;
-	return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
-}
-
 static int sum_up(struct lm_doctor *d, int code)
 {
 	int written;
@@ -299,7 +286,7 @@ static int examine(const struct lm_cli_call *call, unsigned protocols,
 
 	if (code != LM_EXIT_OK)
 		return code;
-	d.local = is_local(d.remote.params.host);
+	d.local = lm_remote_is_local(d.remote.params.host);
 	if (d.json) {
 		printf("{\"server\": ");
 		lm_cli_put_json(stdout, lm_str(d.remote.where));

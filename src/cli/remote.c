@@ -28,7 +28,7 @@ static bool hide_password(char *url)
 	return end > colon + 1;
 }
 
-static bool is_loopback(const char *host)
+bool lm_remote_is_local(const char *host)
 {
 	struct in_addr four;
 	struct in6_addr six;
@@ -101,7 +101,7 @@ static int set_tls(struct lm_remote *r, const struct lm_cli_call *call)
 	else if (r->url.tls)
 		p->tls = LM_TLS_IMPLICIT;
 	else
-		p->tls = is_loopback(r->url.host) ? LM_TLS_OPPORTUNISTIC : LM_TLS_STARTTLS;
+		p->tls = lm_remote_is_local(r->url.host) ? LM_TLS_OPPORTUNISTIC : LM_TLS_STARTTLS;
 	if (r->url.tls && p->tls != LM_TLS_IMPLICIT)
 		return lm_cli_call_usage(call,
 		                         "--tls %s contradicts the URL, which wants TLS from "

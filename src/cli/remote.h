@@ -38,6 +38,8 @@ struct lm_remote {
  */
 int lm_remote_init(struct lm_remote *out_remote, const struct lm_cli_call *call, size_t index,
                    unsigned protocols, enum lm_remote_login login);
+/** Whether a host is this machine: a loopback address, "localhost", the path of a socket. */
+bool lm_remote_is_local(const char *host);
 /** Wipes and frees. Zeroed memory is fine. */
 void lm_remote_done(struct lm_remote *remote);
 /** Complain that something went wrong with it; returns the exit code. */
