@@ -17,7 +17,7 @@ static int dial(const struct lm_client_params *params)
 	char port[8];
 	int fd = -1;
 
-	snprintf(port, sizeof(port), "%u", params->port ? params->port : 25);
+	snprintf(port, sizeof(port), "%u", params->port ? (unsigned)params->port : 25u);
 	if (getaddrinfo(params->host, port, &hints, &list) != 0)
 		return -1;
 	for (a = list; a && fd < 0; a = a->ai_next) {

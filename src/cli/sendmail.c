@@ -334,7 +334,7 @@ static int set_plan(const struct lm_cli_call *call, struct lm_letter_plan *plan,
 	return set_delivery(call, plan, envid);
 }
 
-static int send_letter(struct lm_cli_call *call, const struct lm_letter_plan *plan)
+static int send_letter(const struct lm_cli_call *call, const struct lm_letter_plan *plan)
 {
 	struct lm_remote remote;
 	struct lm_letter_run run = { .remote = &remote, .any_refusal_fails = true };
@@ -359,16 +359,18 @@ static int send_letter(struct lm_cli_call *call, const struct lm_letter_plan *pl
 	return code;
 }
 
-static int send_to(struct lm_cli_call *call, const struct lm_letter_plan *plan, const char *url)
+static int send_to(const struct lm_cli_call *call, const struct lm_letter_plan *plan,
+                   const char *url)
 {
 	char *copy = lm_strdup_bytes(lm_str(url));
+	struct lm_cli_call to = *call;
 	int code;
 
 	if (!copy)
 		return lm_err_exit_code(LM_E_NOMEM);
-	call->operands = &copy;
-	call->operand_count = 1;
-	code = send_letter(call, plan);
+	to.operands = &copy;
+	to.operand_count = 1;
+	code = send_letter(&to, plan);
 	lm_wipe(copy, strlen(copy));
 	lm_free(copy);
 	return code;

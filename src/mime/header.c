@@ -54,7 +54,7 @@ bool lm_field_begins(const struct lm_field *field, const char *prefix)
 {
 	size_t i;
 
-	for (i = 0; prefix[i] && i < field->name.len; i++)
+	for (i = 0; i < field->name.len && prefix[i]; i++)
 		if (upper(field->name.data[i]) != upper((uint8_t)prefix[i]))
 			return false;
 	return !prefix[i];

@@ -151,6 +151,11 @@ static bool is_mbox_line(struct lm_bytes line)
 	       (line.len >= 6 && memcmp(line.data, ">From ", 6) == 0);
 }
 
+static bool begins_blank(struct lm_bytes line)
+{
+	return line.len && (line.data[0] == ' ' || line.data[0] == '\t');
+}
+
 /* A whole line of the header is there. */
 static int judge_line(struct lm_outgoing *o)
 {
@@ -164,8 +169,7 @@ static int judge_line(struct lm_outgoing *o)
 		o->dropped_lines = 1;
 		return 0;
 	}
-	if (lm_field_name_len(line) == 0 &&
-	    (first || (line.data[0] != ' ' && line.data[0] != '\t')))
+	if (lm_field_name_len(line) == 0 && (first || !begins_blank(line)))
 		return leave_header(o, lm_str("\r\n"));
 	o->line_start = o->header.len;
 	return 0;
@@ -179,7 +183,7 @@ static int header_full(struct lm_outgoing *o, struct lm_bytes piece)
 
 	if (line.len == 0)
 		line = piece;
-	if (lm_field_name_len(line) || line.data[0] == ' ' || line.data[0] == '\t')
+	if (lm_field_name_len(line) || begins_blank(line))
 		return lm_fail(o->out_error, LM_E_LIMIT, "the header is larger than %d octets",
 		               MAX_HEADER);
 	err = leave_header(o, lm_str("\r\n"));
