@@ -89,6 +89,18 @@ static int flush(struct lm_fetch *f, struct lm_error *why)
 	return err == 0 ? lm_fetch_memory_flush(&f->memory, why) : err;
 }
 
+static void mark_deleted(struct lm_fetch *f, struct lm_drop_message *m)
+{
+	struct lm_error why;
+	int err = push(f, LM_REQUEST_DELE, m);
+
+	if (err == 0)
+		return;
+	(void)lm_fail(&why, err, "it is stored, but stays on the server: %s", lm_err_text(err));
+	f->failed++;
+	lm_fetch_tell_failed(f, m, &why);
+}
+
 /* Store, then memory, then the server: in this order nothing is lost, wherever it breaks off. */
 static void commit(struct lm_fetch *f)
 {
@@ -108,8 +120,8 @@ static void commit(struct lm_fetch *f)
 		f->octets += f->batch[i].octets;
 		f->known += f->batch[i].was_there;
 		lm_fetch_tell_stored(f, &f->batch[i]);
-		if (!f->keep && !f->over && !f->closed && push(f, LM_REQUEST_DELE, m) < 0)
-			f->failed++;
+		if (!f->keep && !f->over && !f->closed)
+			mark_deleted(f, m);
 	}
 	f->batch_count = 0;
 	f->batch_octets = 0;
