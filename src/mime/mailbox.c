@@ -139,6 +139,8 @@ static int parse_item(struct scan *s)
 	InternetAddress *only = NULL;
 	int err;
 
+	if (!lm_mailbox_is_utf8(lm_str(text))) /* GMime would guess what it is */
+		return refuse(s, "is not UTF-8");
 	s->doubt = false;
 	list = is_dotted(text) ? internet_address_list_parse(s->options, text) : NULL;
 	if (list && !s->doubt && internet_address_list_length(list) == 1)

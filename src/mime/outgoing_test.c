@@ -247,6 +247,7 @@ static void addresses_beyond_ascii(void **state)
 {
 	(void)state;
 	check_to("\xc3\xa9 <a@b>", "a@b");
+	check_to("\xe9 <a@b>, (\xe9) c@d", "a@b,c@d");
 	check_to("\xc3\xa9@b.de", "\xc3\xa9@b.de");
 	check_to("a@\xc3\xbc.de", "a@xn--tda.de");
 	check_to("a@xn--bcher-kva.ch", "a@xn--bcher-kva.ch");
@@ -289,6 +290,8 @@ static void wrong_addresses(void **state)
 	wrong_to("<a@b c>", "is not an address");
 	wrong_to("<g:a@b;>", "is not an address");
 	wrong_to("<@x:>", "is not an address");
+	wrong_to("\xe9@b", "is not UTF-8");
+	wrong_to("a@b\xe9", "is not UTF-8");
 	wrong_to("<a\001@b>", "is not an address");
 	wrong_to("<>", "\"<>\" is nobody");
 	wrong_to("a..b@c", "\"a..b@c\" is not");
