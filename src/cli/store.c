@@ -149,7 +149,7 @@ static int read_one(struct lm_mime_store *store, const char *name, bool consume,
 static int run_read(const struct lm_cli_call *call)
 {
 	bool consume = lm_cli_flag(call, "consume");
-	struct lm_mime_store *store;
+	struct lm_mime_store *store = NULL;
 	struct lm_error why = { 0 };
 	int code = lm_store_open_for(call, &lm_store_source, call->operands[0], &store);
 
