@@ -3,10 +3,11 @@ import mailbox
 import os
 import poplib
 import random
+import smtplib
 import threading
 import time
 
-from lib import messages, tools
+from lib import judges, messages, tools
 from lib.runner import test
 from lib.server import eventually
 from lib.wire import Pop3, deliver, fetch_all, pop, raw_body, send
@@ -222,3 +223,48 @@ def two_servers_share(t):
             q.cmd("PASS secret", "-ERR [IN-USE]")
         p.cmd("QUIT", "+OK")
     assert numbers(two) == {"1", "2"}
+
+
+@test(seconds=12)
+def dovecot_shares(t):
+    """Dovecot reads what we deliver, octet for octet, and we what it delivers; flags and moves of
+    either change no UIDL of ours; what one removes is gone for the other."""
+    judge = judges.Dovecot(t).start()
+    s = t.server(store=f"maildir:{judge.path()}/%u/Maildir", users={"home": "secret"})
+
+    def ours():
+        judge.give("home")  # the server of the test is root, Dovecot reads as the user
+        return fetch_all(s, "home")
+
+    def dovecot():
+        p = poplib.POP3("127.0.0.1", judge.port, timeout=30)
+        p.user(judges.USER)
+        p.pass_(judges.PASSWORD)
+        return p
+
+    sent = [messages.HEAD + b"%d\r\n" % n + b".dot\r\n" * n for n in range(20)]
+    for message in sent:
+        deliver(s, message, "home")
+    got = ours()
+    with pop(s, "home") as p:
+        uidls = p.uidl()
+    p = dovecot()
+    assert p.stat() == (20, sum(map(len, got))), "Dovecot counts other octets"
+    assert [b"\r\n".join(p.retr(n + 1)[1]) + b"\r\n" for n in range(20)] == got
+    for n in range(5):
+        p.dele(n + 1)
+    p.quit()
+    with smtplib.LMTP("127.0.0.1", judge.lmtp) as client:
+        client.sendmail("a@example.org", [judges.USER], b"Subject: by Dovecot\r\n\r\n.x\r\n")
+    with pop(s, "home") as p:
+        assert p.uidl()[:15] == uidls[5:]
+    now = ours()
+    assert now[:15] == got[5:]
+    assert len(now) == 16 and now[15].endswith(b"\r\n\r\n.x\r\n")
+    with pop(s, "home") as p:
+        p.cmd("DELE 16", "+OK")
+        p.cmd("QUIT", "+OK")
+    p = dovecot()
+    assert p.stat()[0] == 15
+    p.quit()
+    assert "Error" not in open(judge.path("log"), errors="replace").read()

@@ -117,8 +117,8 @@ static int times(const struct lm_md_folder *folder, int64_t out[2], bool recent[
  * has seen counts. */
 static int scan_all(struct scan *scan, int64_t out_changed[2])
 {
-	bool recent[2], ignored[2];
-	int64_t after[2];
+	bool recent[2] = { false, false }, ignored[2];
+	int64_t after[2] = { 0, 0 };
 
 	do {
 		int err = times(scan->folder, out_changed, recent);
@@ -401,7 +401,7 @@ static int read_listing(const struct lm_md_folder *folder, const struct lm_md_li
 
 static bool is_present(const struct lm_md_folder *folder, const struct lm_md_listing *listing)
 {
-	int64_t now[2];
+	int64_t now[2] = { 0, 0 };
 	bool ignored[2];
 
 	return listing && listing->changed[0] && listing->changed[1] &&

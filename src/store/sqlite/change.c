@@ -113,7 +113,7 @@ static int move_one(struct lm_writer *w, int64_t from, int64_t to, uint64_t id)
 static int apply_move(struct lm_sqlite *store, struct lm_write *write)
 {
 	struct change *change = lm_container(write, struct change, write);
-	int64_t to;
+	int64_t to = 0;
 	int err = all_there(&store->writer, change);
 
 	if (!err)
