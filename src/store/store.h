@@ -122,9 +122,10 @@ struct lm_draft {
 };
 
 /**
- * Open a store by URL: "sqlite:PATH", "memory:"; for tests "slow:MS:URL", "faulty:SPEC:URL" around
- * another. Blocks; creates what is missing; migrates an older schema; recovers after a crash.
- * Errors: LM_E_CONFIG, LM_E_IN_USE (another process has it), LM_E_CORRUPT, LM_E_DENIED, LM_E_IO.
+ * Open a store by URL: "sqlite:PATH", "maildir:PATH", "memory:"; for tests "slow:MS:URL",
+ * "faulty:SPEC:URL" around another. Blocks; creates what is missing; migrates an older schema;
+ * recovers after a crash. Errors: LM_E_CONFIG, LM_E_IN_USE (another process has it), LM_E_CORRUPT,
+ * LM_E_DENIED, LM_E_IO.
  */
 LM_MUST int lm_store_open(const char *url, struct lm_store **out_store, struct lm_error *out_error);
 void lm_store_close(struct lm_store *store);

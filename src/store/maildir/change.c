@@ -148,11 +148,26 @@ static int carry_out(struct lm_md_box *box, struct change *c, const size_t *inde
 	return err ? err : sync_subs(c);
 }
 
+/* What the names told of guids is the index's alone from now on. */
+static int keep_guids(const struct lm_md_box *box, const size_t *indexes, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct lm_md_name parsed;
+
+		lm_md_name_parse(box->listing->entries[indexes[i]].name, &parsed);
+		if (parsed.has_guid)
+			return lm_md_guids_sync(box->folder);
+	}
+	return 0;
+}
+
 static int change_all(struct lm_md_box *box, struct change *c, const size_t *indexes, size_t count,
                       struct lm_bytes to)
 {
-	int err = count > 1 ? plan(box, indexes, count, to, c->to != NULL) : 0, later;
+	int err = keep_guids(box, indexes, count), later;
 
+	if (!err && count > 1)
+		err = plan(box, indexes, count, to, c->to != NULL);
 	if (err)
 		return err;
 	err = carry_out(box, c, indexes, count);

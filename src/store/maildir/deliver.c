@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { GROUP = 256 };
+enum { GROUP = 256, GROUPS_UNSYNCED = 16 };
 
 /* A Maildir that messages of a group go to. */
 struct target {
@@ -271,7 +271,29 @@ static void fail_owners(struct group *g, const struct target *t, int err)
 			g->owners[t->first + k]->err = err;
 }
 
-/* Also where all were known already: what EXISTS says must hold after a power cut. */
+/* The names are on disk and tell of the guids, too: the index is synced when nobody waits for it.
+ */
+static void note_unsynced(struct lm_md_deliverer *d, struct lm_md_folder *folder)
+{
+	for (size_t i = 0; i < d->unsynced_count; i++)
+		if (d->unsynced[i] == folder)
+			return;
+	lm_md_folder_ref(folder);
+	d->unsynced[d->unsynced_count++] = folder;
+}
+
+static void sync_guids(struct lm_md_deliverer *d)
+{
+	for (size_t i = 0; i < d->unsynced_count; i++) {
+		if (lm_md_guids_sync(d->unsynced[i])) {
+			/* Nothing rests on it yet: whoever removes the message syncs, too. */
+		}
+		lm_md_folder_unref(d->unsynced[i]);
+	}
+	d->unsynced_count = 0;
+	d->unsynced_groups = 0;
+}
+
 static void settle_guids(struct group *g)
 {
 	for (size_t k = 0; k < g->key_count; k++)
@@ -285,7 +307,9 @@ static void settle_guids(struct group *g)
 		            lm_md_guids_settle(t->folder, t->place, &g->keys[t->first],
 		                               &g->stored[t->first], t->count));
 		lm_md_guids_unlock(t->folder);
-		fail_owners(g, t, lm_md_guids_sync(t->folder));
+		if (g->md->deliverer.unsynced_count == LM_MD_UNSYNCED)
+			sync_guids(&g->md->deliverer);
+		note_unsynced(&g->md->deliverer, t->folder);
 	}
 }
 
@@ -326,8 +350,23 @@ static void run_group(struct group *g)
 	lm_free(g->owners);
 }
 
+/* When there is nothing else to do, or now and then. */
+static void sync_guids_in_time(struct lm_md_deliverer *d)
+{
+	bool idle;
+
+	if (!d->unsynced_count)
+		return;
+	pthread_mutex_lock(&d->mutex);
+	idle = !d->first;
+	pthread_mutex_unlock(&d->mutex);
+	if (idle || ++d->unsynced_groups >= GROUPS_UNSYNCED)
+		sync_guids(d);
+}
+
 static bool next_group(struct lm_md_deliverer *d, struct group *g)
 {
+	sync_guids_in_time(d);
 	pthread_mutex_lock(&d->mutex);
 	while (!d->first && !d->stop)
 		pthread_cond_wait(&d->some, &d->mutex);

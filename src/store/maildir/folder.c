@@ -300,6 +300,13 @@ static void forget_oldest(struct lm_maildir *md)
 		forget(md, oldest);
 }
 
+void lm_md_folder_ref(struct lm_md_folder *folder)
+{
+	pthread_mutex_lock(&folder->md->folders.mutex);
+	folder->refs++;
+	pthread_mutex_unlock(&folder->md->folders.mutex);
+}
+
 void lm_md_folder_unref(struct lm_md_folder *folder)
 {
 	struct lm_maildir *md;

@@ -3,7 +3,11 @@
  *
  * A line is a state, 32 hex digits, LF. '?' is written before a message gets its name and becomes
  * '+' once that name is on disk, or '-' when it never came. Whoever finds a '?' under the lock
- * follows a process that is gone, and looks whether the message is there. */
+ * follows a process that is gone, and looks whether the message is there.
+ *
+ * While a message is where it was delivered its name tells of its guid, so the file need not be on
+ * disk before the delivery is answered: it is synced soon, and before this store removes or moves
+ * the message. */
 #include "store/maildir/impl.h"
 
 #include <errno.h>
@@ -242,8 +246,13 @@ int lm_md_guids_settle(struct lm_md_folder *folder, uint64_t place, const struct
 
 int lm_md_guids_sync(struct lm_md_folder *folder)
 {
-	int rc;
+	int rc, err;
 
+	pthread_mutex_lock(&folder->guids.mutex);
+	err = open_file(folder);
+	pthread_mutex_unlock(&folder->guids.mutex);
+	if (err)
+		return err;
 	do
 		rc = fdatasync(folder->guids.fd);
 	while (rc && errno == EINTR);
@@ -251,7 +260,7 @@ int lm_md_guids_sync(struct lm_md_folder *folder)
 }
 
 static int answer(struct lm_md_folder *folder, const struct lm_guid *guids, size_t count,
-                  bool *out_known, bool *out_any)
+                  bool *out_known)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct lm_guid_key key;
@@ -260,23 +269,8 @@ static int answer(struct lm_md_folder *folder, const struct lm_guid *guids, size
 		if (err)
 			return err;
 		out_known[i] = guids[i].guid.len && lm_md_guids_has(folder, &key);
-		*out_any = *out_any || out_known[i];
 	}
 	return 0;
-}
-
-/* What is said to be known must be so after a power cut, too, whoever wrote it. */
-static int ask(struct lm_md_folder *folder, const struct lm_guid *guids, size_t count,
-               bool *out_known)
-{
-	bool any = false;
-	int err = lm_md_guids_lock(folder);
-
-	if (err)
-		return err;
-	err = answer(folder, guids, count, out_known, &any);
-	lm_md_guids_unlock(folder);
-	return err || !any ? err : lm_md_guids_sync(folder);
 }
 
 int lm_md_guids_ask(struct lm_maildir *md, struct lm_bytes name, const struct lm_guid *guids,
@@ -291,7 +285,11 @@ int lm_md_guids_ask(struct lm_maildir *md, struct lm_bytes name, const struct lm
 		return 0;
 	}
 	if (!err)
-		err = ask(folder, guids, count, out_known);
+		err = lm_md_guids_lock(folder);
+	if (!err) {
+		err = answer(folder, guids, count, out_known);
+		lm_md_guids_unlock(folder);
+	}
 	lm_md_folder_unref(folder);
 	return err;
 }

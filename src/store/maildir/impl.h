@@ -114,6 +114,7 @@ LM_MUST int lm_md_folder_get(struct lm_maildir *md, struct lm_bytes name, bool c
 /** The same of a place as lm_md_place says it. */
 LM_MUST int lm_md_folder_at(struct lm_maildir *md, const char *place, bool create,
                             struct lm_md_folder **out_folder);
+void lm_md_folder_ref(struct lm_md_folder *folder);
 /** NULL is allowed. */
 void lm_md_folder_unref(struct lm_md_folder *folder);
 void lm_md_folders_init(struct lm_md_folders *folders);
@@ -223,6 +224,7 @@ LM_MUST int lm_md_guids_begin(struct lm_md_folder *folder, const struct lm_guid_
 /** They are there, durably (or `stored[i]` false: never came). */
 LM_MUST int lm_md_guids_settle(struct lm_md_folder *folder, uint64_t place,
                                const struct lm_guid_key *keys, const bool *stored, size_t count);
+/** Not locked: what is in the index is on disk. */
 LM_MUST int lm_md_guids_sync(struct lm_md_folder *folder);
 /** Pool thread: answer a question. */
 LM_MUST int lm_md_guids_ask(struct lm_maildir *md, struct lm_bytes name,
@@ -258,12 +260,16 @@ int lm_md_outcome(int err);
 
 /* deliver.c */
 
+enum { LM_MD_UNSYNCED = 64 };
 struct lm_md_deliverer {
 	pthread_t thread;
 	pthread_mutex_t mutex;
 	pthread_cond_t some;
 	struct lm_md_draft *first, *last;
 	bool started, stop;
+	/* Its own: Maildirs whose index of guids is to be synced. */
+	struct lm_md_folder *unsynced[LM_MD_UNSYNCED];
+	size_t unsynced_count, unsynced_groups;
 };
 void lm_md_deliverer_init(struct lm_maildir *md);
 LM_MUST int lm_md_deliverer_start(struct lm_maildir *md);

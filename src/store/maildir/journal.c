@@ -151,7 +151,7 @@ static int link_checked(struct lm_md_folder *from, const struct record *record,
 	err = lm_md_guids_begin(to, &parsed->guid, 1, &place);
 	if (!err)
 		err = lm_md_guids_settle(to, place, &parsed->guid, &stored, 1);
-	return err ? err : lm_md_guids_sync(to);
+	return err;
 }
 
 static int link_into(struct lm_md_folder *from, const struct record *record, const char *place)
