@@ -145,7 +145,7 @@ def deliver(server, user, messages):
     with smtplib.SMTP("127.0.0.1", server.port("smtp"), "tests.example", timeout=PATIENCE) as s:
         s.ehlo()
         for message in messages:
-            s.docmd(f"MAIL FROM:<a@b.example>")
+            s.docmd("MAIL FROM:<a@b.example>")
             assert s.docmd(f"RCPT TO:<{user}>")[0] == 250
             assert s.docmd("DATA")[0] == 354
             s.send(message.replace(b"\r\n.", b"\r\n..") + b".\r\n")
