@@ -121,7 +121,7 @@ static void count_problem(void *ctx, const char *problem)
 	++*(unsigned *)ctx;
 }
 
-static void one_failure(const char *kind, int nth)
+static void one_failure(const char *behind, const char *kind, int nth)
 {
 	char pattern[100];
 	const char *plain;
@@ -130,11 +130,11 @@ static void one_failure(const char *kind, int nth)
 	struct rig_box box;
 	size_t a, b, c;
 
-	snprintf(pattern, sizeof(pattern), "faulty:%s=%d:STORE:sqlite:@", kind, nth);
+	snprintf(pattern, sizeof(pattern), "faulty:%s=%d:STORE:%s@", kind, nth, behind);
 	rig = rig_new(pattern);
 	live(rig, &stored);
 	lm_store_close(rig->store);
-	plain = strstr(rig->url, "sqlite:");
+	plain = strstr(rig->url, behind);
 	assert_err(lm_store_check(plain, count_problem, &problems, NULL), 0);
 	assert_int_equal(problems, 0);
 	memmove(rig->url, plain, strlen(plain) + 1);
@@ -155,10 +155,9 @@ static void one_failure_harms_nothing(void **state)
 		                             "mailbox_expunge", "mailbox_close", "draft_begin",
 		                             "draft_write",     "draft_commit",  "message_move" };
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		for (int nth = 1; nth <= 4; nth++)
-			one_failure(kinds[i], nth);
+			one_failure(*state, kinds[i], nth);
 }
 
 int main(void)
@@ -169,7 +168,9 @@ int main(void)
 		cmocka_unit_test(slow_is_late_but_cancel_is_not),
 		cmocka_unit_test(slow_waits),
 		cmocka_unit_test(every_kind_can_fail),
-		cmocka_unit_test(one_failure_harms_nothing),
+		cmocka_unit_test_prestate(one_failure_harms_nothing, (void *)(uintptr_t) "sqlite:"),
+		cmocka_unit_test_prestate(one_failure_harms_nothing,
+		                          (void *)(uintptr_t) "maildir:"),
 	};
 
 	return cmocka_run_group_tests_name("doubles", tests, NULL, NULL);
