@@ -44,7 +44,7 @@ static void put_foreign(struct line *line, struct lm_bytes b, size_t max)
 
 	for (size_t i = 0; i < n; i++) {
 		uint8_t c = b.data[i];
-		char escaped[8];
+		char escaped[8] = "";
 
 		if (c == '\n')
 			put_str(line, " / ");
@@ -60,7 +60,7 @@ static void put_foreign(struct line *line, struct lm_bytes b, size_t max)
 
 static void put_codes(struct line *line, const struct lm_outcome *o)
 {
-	char codes[32];
+	char codes[32] = "";
 
 	if (o->smtp_code)
 		put(line, codes, (size_t)snprintf(codes, sizeof(codes), "%d ", o->smtp_code));

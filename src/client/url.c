@@ -94,7 +94,7 @@ static int decode(struct lm_bytes in, const char *what, char *out, size_t cap,
 /* The place of the last `c`, or b.len. */
 static size_t find_last(struct lm_bytes b, char c)
 {
-	for (size_t i = b.len; i > 0; i--)
+	for (size_t i = b.data ? b.len : 0; i > 0; i--)
 		if (b.data[i - 1] == (uint8_t)c)
 			return i - 1;
 	return b.len;
