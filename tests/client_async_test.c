@@ -284,6 +284,48 @@ static void aborted_before_and_behind(void **state)
 	lm_rig_free(&rig);
 }
 
+/* TLS settings are shared where they are the same, and only there. */
+static void shared_tls_settings(void **state)
+{
+	struct lm_client_params params;
+	struct lm_loop *loop;
+	struct lm_rig rig;
+
+	(void)state;
+	start(&rig, NULL);
+	params = client_params(&rig, "pop3s");
+	params.no_login = true;
+	assert_err(lm_loop_new(&loop), 0);
+	for (int i = 0; i < 4; i++) {
+		struct seen first = { 0 }, second = { 0 };
+		int left = 0;
+
+		begin(&first, loop, &left, &params);
+		ask(&first, LM_REQUEST_QUIT, 0);
+		params.like = first.client;
+		params.insecure = i % 2 == 1;
+		if (i >= 2)
+			params.ca_file = test_certs_path("stranger.pem");
+		begin(&second, loop, &left, &params);
+		ask(&second, LM_REQUEST_QUIT, 0);
+		lm_loop_run(loop);
+		assert_err(first.why.code, 0);
+		assert_err(second.why.code, i == 2 ? LM_E_TLS : 0);
+		if (i < 3)
+			assert_string_equal(lm_client_tls_doubt(second.client), "");
+		else
+			assert_non_null(strstr(lm_client_tls_doubt(second.client), "issuer"));
+		lm_client_free(first.client);
+		/* What was shared lives on. */
+		lm_client_free(second.client);
+		params.like = NULL;
+		params.insecure = false;
+		params.ca_file = test_certs_path("ca.pem");
+	}
+	lm_loop_free(loop);
+	lm_rig_free(&rig);
+}
+
 /* --- tokens --- */
 
 struct asker {
@@ -527,6 +569,7 @@ int main(void)
 		cmocka_unit_test(wrong_requests_are_refused_at_once),
 		cmocka_unit_test(freed_at_any_time),
 		cmocka_unit_test(aborted_before_and_behind),
+		cmocka_unit_test(shared_tls_settings),
 		cmocka_unit_test(tokens_are_asked_for),
 		cmocka_unit_test(what_happens_can_be_watched),
 		cmocka_unit_test(one_client_a_thread),

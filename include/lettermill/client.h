@@ -60,6 +60,10 @@ struct lm_client_params {
 	/** Octets of the message under way, now and then; `total` 0: unknown. NULL: not. */
 	void (*progress)(void *ctx, uint64_t done, uint64_t total);
 	void *ctx; /**< first argument of ask_token, trace and progress */
+	/** Another client of this loop: where its TLS settings are the same they are shared, with
+	 * the files read for them (the system's authorities may take 20 ms and a megabyte) and the
+	 * sessions to resume. Borrowed until lm_client_new returns. NULL: none. */
+	const struct lm_client *like;
 };
 LM_API void lm_client_params_init(struct lm_client_params *params, enum lm_protocol protocol);
 

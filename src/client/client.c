@@ -604,6 +604,15 @@ static int hold_login(struct lm_client *client)
 	return wants_login(params) ? hold(client, &request, true) : 0;
 }
 
+static int find_tls(struct lm_client *client, const struct lm_client *like,
+                    struct lm_error *out_error)
+{
+	if (!like || !like->tls || !lm_client_settings_same_tls(&client->settings, &like->settings))
+		return lm_client_settings_tls(&client->settings, &client->tls, out_error);
+	client->tls = lm_tls_context_ref(like->tls);
+	return 0;
+}
+
 int lm_client_new(struct lm_loop *loop, const struct lm_client_params *params,
                   const struct lm_client_owner *owner, void *ctx, struct lm_client **out_client,
                   struct lm_error *out_error)
@@ -621,7 +630,8 @@ int lm_client_new(struct lm_loop *loop, const struct lm_client_params *params,
 	lm_client_wake(client);
 	err = lm_client_settings_init(&client->settings, params, out_error);
 	if (!err)
-		err = lm_client_settings_tls(&client->settings, &client->tls, out_error);
+		err = find_tls(client, client->settings.params.like, out_error);
+	client->settings.params.like = NULL;
 	if (!err) {
 		client->deadline = lm_loop_now(loop) + client->settings.params.timeout;
 		err = hold_login(client);

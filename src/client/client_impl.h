@@ -27,6 +27,9 @@ LM_MUST int lm_client_settings_init(struct lm_client_settings *settings,
                                     struct lm_error *out_error);
 /** Wipes. */
 void lm_client_settings_done(struct lm_client_settings *settings);
+/** Whether a TLS context made for the one is right for the other. */
+bool lm_client_settings_same_tls(const struct lm_client_settings *a,
+                                 const struct lm_client_settings *b);
 /** *out_context is NULL where TLS is off. Errors: LM_E_TLS, LM_E_CONFIG. */
 LM_MUST int lm_client_settings_tls(const struct lm_client_settings *settings,
                                    struct lm_tls_context **out_context, struct lm_error *out_error);

@@ -200,6 +200,28 @@ void lm_client_settings_done(struct lm_client_settings *settings)
 	*settings = (struct lm_client_settings){ .text = NULL };
 }
 
+static bool verifies(const struct lm_client_params *params)
+{
+	return params->tls != LM_TLS_OPPORTUNISTIC && !params->insecure;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool lm_client_settings_same_tls(const struct lm_client_settings *a,
+                                 const struct lm_client_settings *b)
+{
+	const struct lm_client_params *p = &a->params, *q = &b->params;
+
+	return (p->tls == LM_TLS_OFF) == (q->tls == LM_TLS_OFF) && verifies(p) == verifies(q) &&
+	       same_text(p->ca_file, q->ca_file) && same_text(p->cert_file, q->cert_file) &&
+	       same_text(p->key_file, q->key_file) && p->tls_min == q->tls_min &&
+	       p->tls_max == q->tls_max && p->legacy_connect == q->legacy_connect &&
+	       p->legacy_renegotiation == q->legacy_renegotiation;
+}
+
 int lm_client_settings_tls(const struct lm_client_settings *settings,
                            struct lm_tls_context **out_context, struct lm_error *out_error)
 {
@@ -214,7 +236,7 @@ int lm_client_settings_tls(const struct lm_client_settings *settings,
 		.min = (enum lm_tls_version)params->tls_min,
 		.max = (enum lm_tls_version)params->tls_max,
 		.ca_file = params->ca_file,
-		.verify_peer = params->tls != LM_TLS_OPPORTUNISTIC && !params->insecure,
+		.verify_peer = verifies(params),
 		.legacy_connect = params->legacy_connect,
 		.legacy_renegotiation = params->legacy_renegotiation,
 	};

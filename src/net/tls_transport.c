@@ -434,7 +434,9 @@ static bool is_address(const char *name)
 /* RFC 6066 3: addresses are no host names. */
 static bool set_name(struct tls *t, const char *name)
 {
-	SSL_SESSION *session = lm_tls_take_session(t->context, name);
+	/* What nobody judged then has to be looked at again. */
+	SSL_SESSION *session = t->context->verify_peer ? lm_tls_take_session(t->context, name)
+	                                               : NULL;
 
 	if (session) {
 		(void)SSL_set_session(t->ssl, session);
