@@ -111,8 +111,8 @@ static void on_wake(uv_async_t *wake)
 {
 	struct lm_loop *loop = wake->data;
 
-	/* Under the lock: who posts now does not wake again where libuv still has this wake pending,
-	 * and the flag may come after that was looked at. */
+	/* Under the lock: who posts now does not wake again where libuv still has this wake
+	 * pending, and the flag may come after that was looked at. */
 	take_remote(loop);
 	if (atomic_load(&loop->stop))
 		finish(loop);
