@@ -22,6 +22,7 @@ void lm_md_guids_init(struct lm_md_guids *guids)
 {
 	*guids = (struct lm_md_guids){ .fd = -1 };
 	pthread_mutex_init(&guids->mutex, NULL);
+	pthread_mutex_init(&guids->set_mutex, NULL);
 }
 
 void lm_md_guids_done(struct lm_md_guids *guids)
@@ -30,14 +31,28 @@ void lm_md_guids_done(struct lm_md_guids *guids)
 		close(guids->fd);
 	lm_guid_set_done(&guids->set);
 	pthread_mutex_destroy(&guids->mutex);
+	pthread_mutex_destroy(&guids->set_mutex);
 }
 
 static int add(struct lm_md_guids *g, const struct lm_guid_key *key)
 {
-	int err = lm_guid_set_room(&g->set, 1);
+	int err;
 
+	pthread_mutex_lock(&g->set_mutex);
+	err = lm_guid_set_room(&g->set, 1);
 	if (!err)
 		lm_guid_set_add(&g->set, key);
+	pthread_mutex_unlock(&g->set_mutex);
+	return err;
+}
+
+static int make_room(struct lm_md_guids *g, size_t count)
+{
+	int err;
+
+	pthread_mutex_lock(&g->set_mutex);
+	err = lm_guid_set_room(&g->set, count);
+	pthread_mutex_unlock(&g->set_mutex);
 	return err;
 }
 
@@ -165,18 +180,24 @@ static int refresh(struct lm_md_folder *folder)
 		err = scan_names(folder);
 		g->scanned = !err;
 	}
+	pthread_mutex_lock(&g->set_mutex);
+	g->complete = g->complete || !err;
+	pthread_mutex_unlock(&g->set_mutex);
 	return err;
 }
 
-static int lock_file(struct lm_md_folder *folder)
+/* `flags`: LOCK_NB or 0. */
+static int lock_file(struct lm_md_folder *folder, int flags)
 {
 	int err = open_file(folder), rc;
 
 	if (err)
 		return err;
 	do
-		rc = flock(folder->guids.fd, LOCK_EX);
+		rc = flock(folder->guids.fd, LOCK_EX | flags);
 	while (rc && errno == EINTR);
+	if (rc && errno == EWOULDBLOCK)
+		return LM_E_AGAIN;
 	return rc ? lm_md_errno(errno) : 0;
 }
 
@@ -185,11 +206,29 @@ int lm_md_guids_lock(struct lm_md_folder *folder)
 	int err;
 
 	pthread_mutex_lock(&folder->guids.mutex);
-	err = lock_file(folder);
+	err = lock_file(folder, 0);
 	if (!err)
 		err = refresh(folder);
 	if (err)
 		lm_md_guids_unlock(folder);
+	return err;
+}
+
+/* LM_E_AGAIN: a delivery is under way, here or in another process. */
+static int try_refresh(struct lm_md_folder *folder)
+{
+	int err;
+
+	if (pthread_mutex_trylock(&folder->guids.mutex))
+		return LM_E_AGAIN;
+	err = lock_file(folder, LOCK_NB);
+	if (err == LM_E_AGAIN) {
+		pthread_mutex_unlock(&folder->guids.mutex);
+		return err;
+	}
+	if (!err)
+		err = refresh(folder);
+	lm_md_guids_unlock(folder);
 	return err;
 }
 
@@ -210,7 +249,7 @@ int lm_md_guids_begin(struct lm_md_folder *folder, const struct lm_guid_key *key
 {
 	struct lm_md_guids *g = &folder->guids;
 	char *lines = lm_alloc(count * LINE + 1);
-	int err = lines ? lm_guid_set_room(&g->set, count) : LM_E_NOMEM;
+	int err = lines ? make_room(g, count) : LM_E_NOMEM;
 
 	for (size_t i = 0; i < count && !err; i++) {
 		char *line = lines + i * LINE;
@@ -238,8 +277,9 @@ int lm_md_guids_settle(struct lm_md_folder *folder, uint64_t place, const struct
 
 	for (size_t i = 0; i < count && !err; i++) {
 		if (stored[i])
-			lm_guid_set_add(&g->set, &keys[i]);
-		err = write_at(g, stored[i] ? "+" : "-", 1, place + i * LINE);
+			err = add(g, &keys[i]);
+		if (!err)
+			err = write_at(g, stored[i] ? "+" : "-", 1, place + i * LINE);
 	}
 	return err;
 }
@@ -259,18 +299,47 @@ int lm_md_guids_sync(struct lm_md_folder *folder)
 	return rc ? lm_md_errno(errno) : 0;
 }
 
+/* LM_E_AGAIN: nothing is known yet. */
 static int answer(struct lm_md_folder *folder, const struct lm_guid *guids, size_t count,
                   bool *out_known)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct lm_guid_key key;
-		int err = lm_guid_key(&guids[i], &key);
+	struct lm_md_guids *g = &folder->guids;
+	int err;
 
-		if (err)
-			return err;
-		out_known[i] = guids[i].guid.len && lm_md_guids_has(folder, &key);
+	pthread_mutex_lock(&g->set_mutex);
+	err = g->complete ? 0 : LM_E_AGAIN;
+	for (size_t i = 0; i < count && !err; i++) {
+		struct lm_guid_key key;
+
+		err = lm_guid_key(&guids[i], &key);
+		out_known[i] = !err && guids[i].guid.len && lm_guid_set_has(&g->set, &key);
 	}
-	return 0;
+	pthread_mutex_unlock(&g->set_mutex);
+	return err;
+}
+
+static int wait_and_refresh(struct lm_md_folder *folder)
+{
+	int err = lm_md_guids_lock(folder);
+
+	if (!err)
+		lm_md_guids_unlock(folder);
+	return err;
+}
+
+/* A delivery may take a while, syncing; who asks about another message need not wait for it. It is
+ * looked at once more when a message is delivered. */
+static int ask(struct lm_md_folder *folder, const struct lm_guid *guids, size_t count,
+               bool *out_known)
+{
+	int err = try_refresh(folder);
+
+	if (!err || err == LM_E_AGAIN)
+		err = answer(folder, guids, count, out_known);
+	if (err != LM_E_AGAIN)
+		return err;
+	err = wait_and_refresh(folder);
+	return err ? err : answer(folder, guids, count, out_known);
 }
 
 int lm_md_guids_ask(struct lm_maildir *md, struct lm_bytes name, const struct lm_guid *guids,
@@ -285,11 +354,7 @@ int lm_md_guids_ask(struct lm_maildir *md, struct lm_bytes name, const struct lm
 		return 0;
 	}
 	if (!err)
-		err = lm_md_guids_lock(folder);
-	if (!err) {
-		err = answer(folder, guids, count, out_known);
-		lm_md_guids_unlock(folder);
-	}
+		err = ask(folder, guids, count, out_known);
 	lm_md_folder_unref(folder);
 	return err;
 }

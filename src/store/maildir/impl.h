@@ -75,11 +75,14 @@ LM_MUST bool lm_md_unhex(const char *hex, struct lm_guid_key *out_key);
 /* folder.c */
 
 struct lm_md_guids {
-	pthread_mutex_t mutex;
-	int fd; /**< -1: not open yet */
+	pthread_mutex_t mutex; /**< held, with the file's lock, while messages get their names */
+	int fd;                /**< -1: not open yet */
 	bool scanned;
 	uint64_t loaded; /**< octets of the file that are in `set` */
+	/** Who changes `set` holds both mutexes, who reads it one of them. */
+	pthread_mutex_t set_mutex;
 	struct lm_guid_set set;
+	bool complete; /**< under set_mutex: `set` holds all there was at some time */
 };
 
 enum lm_md_sub { LM_MD_TMP, LM_MD_NEW, LM_MD_CUR, LM_MD_SUBS };
