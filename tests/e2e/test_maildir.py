@@ -139,7 +139,9 @@ def another_program_delivers_meanwhile(t):
         with pop(s) as p:
             seen.append(session(p))
     thread.join()
-    assert len(refused) <= 20, refused[:3]  # those that were removed
+    # Those that were removed, and those that had another name for a moment: mailbox.Maildir
+    # replaces a message by adding it anew and renaming that.
+    assert len(refused) <= 20 + 200, refused[:3]
     assert max(seen) > 0
     here = numbers(s)
     assert here == {str(n) for n in range(1000) if n % 50 != 49}
