@@ -231,13 +231,13 @@ int lm_cli_run_actions(const struct lm_cli_command *command, int argc, char **ar
 
 static const struct lm_option *row_of(const struct lm_cli_call *call, const char *name)
 {
-	size_t count = 0;
-	const struct lm_option *row = call->command->options(&count);
+	size_t count = 0, i = 0;
+	const struct lm_option *rows = call->command->options(&count);
 
-	for (; count > 0 && strcmp(row->name, name) != 0; count--)
-		row++;
-	LM_ASSERT(count > 0);
-	return row;
+	while (i < count && strcmp(rows[i].name, name) != 0)
+		i++;
+	LM_ASSERT(i < count);
+	return rows + i;
 }
 
 const char *lm_cli_text(const struct lm_cli_call *call, const char *name)

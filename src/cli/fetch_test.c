@@ -149,9 +149,11 @@ static void the_bar_says_share_rate_and_time_left(void **state)
 	assert_non_null(strstr(line, " 25% 50/200 5/s 100 kB/s 0:30 left"));
 	assert_non_null(strstr(line, "[=======>   "));
 	len = lm_progress_line(&p, 200, 4000000, 11000, 80, line, sizeof(line));
+	assert_int_equal(len, strlen(line));
 	assert_non_null(strstr(line, "100% 200/200"));
 	assert_non_null(strstr(line, "0:00 left"));
 	len = lm_progress_line(&p, 0, 0, 1000, 80, line, sizeof(line));
+	assert_int_equal(len, strlen(line));
 	assert_non_null(strstr(line, "  0% 0/200 0/s 0 B/s ? left"));
 	for (unsigned columns = 0; columns < 200; columns++) {
 		len = lm_progress_line(&p, 50, 9000000, 11000, columns, line, sizeof(line));

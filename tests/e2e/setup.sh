@@ -76,7 +76,7 @@ judge() {
 	# /lib is a link to /usr/lib where this is laid over.
 	if [ -d "$folder/lib" ]; then
 		cp -a "$folder/lib/." "$folder/usr/lib/"
-		rm -rf "$folder/lib"
+		rm -rf "${folder:?}/lib"
 	fi
 	echo "$*" >"$folder/.complete"
 }
