@@ -633,6 +633,8 @@ int lm_client_new(struct lm_loop *loop, const struct lm_client_params *params,
 		err = find_tls(client, client->settings.params.like, out_error);
 	client->settings.params.like = NULL;
 	if (!err) {
+		/* To read all that the system trusts takes long, and is no peer's fault. */
+		lm_loop_update(loop);
 		client->deadline = lm_loop_now(loop) + client->settings.params.timeout;
 		err = hold_login(client);
 		if (!err)
