@@ -236,7 +236,7 @@ static void freed_at_any_time(void **state)
 	}
 	params.host = "127.0.0.1";
 	params.port = peer.port;
-	params.timeout = 300;
+	params.timeout = 1000;
 	for (int i = 0; i < 2; i++) {
 		struct seen seen = { .holds_body = true, .frees_in_closed = true };
 
@@ -397,7 +397,7 @@ static void tokens_are_asked_for(void **state)
 		lm_client_free(seen.client);
 	}
 	/* Given up while it waits. */
-	params.timeout = 200;
+	params.timeout = 1000;
 	{
 		struct seen seen = { .frees_in_closed = true };
 		int left = 0;
