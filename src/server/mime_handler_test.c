@@ -401,7 +401,7 @@ static void sessions_may_go_at_any_time(void **state)
 		lm_rig_say(fd, some);
 		close(fd);
 	}
-	lm_rig_await_open(&m.rig, 0);
+	lm_rig_await_all(&m.rig, sizeof(all) - 1);
 	quit(lm_rig_login(&m.rig, "anna"));
 	mill_stop(&m);
 	assert_int_equal(m.complaints, 0);

@@ -165,18 +165,31 @@ void lm_rig_expect_end(int fd)
 	close(fd);
 }
 
-void lm_rig_await_open(const struct lm_rig *rig, uint64_t wanted)
+static void await_count(const struct lm_rig *rig, uint64_t wanted, bool of_total)
 {
-	struct lm_server_stats stats = { .sessions_open = wanted + 1 };
 	const struct timespec nap = { .tv_nsec = 2000000 };
+	struct lm_server_stats stats = { .sessions_open = 0 };
+	uint64_t have = 0;
 
 	for (int i = 0; i < 10000; i++) {
 		lm_server_stats(rig->server, &stats);
-		if (stats.sessions_open == wanted)
+		have = of_total ? stats.sessions_total : stats.sessions_open;
+		if (have == wanted)
 			return;
 		nanosleep(&nap, NULL);
 	}
-	fail_msg("%llu sessions are open", (unsigned long long)stats.sessions_open);
+	fail_msg("%llu sessions %s", (unsigned long long)have, of_total ? "came" : "are open");
+}
+
+void lm_rig_await_open(const struct lm_rig *rig, uint64_t wanted)
+{
+	await_count(rig, wanted, false);
+}
+
+void lm_rig_await_all(const struct lm_rig *rig, uint64_t total)
+{
+	await_count(rig, total, true);
+	await_count(rig, 0, false);
 }
 
 void lm_rig_deliver(const struct lm_rig *rig, const char *to, const char *message)

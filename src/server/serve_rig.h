@@ -37,6 +37,9 @@ void lm_rig_chat(int fd, const char *say, const char *start);
 void lm_rig_expect_end(int fd);
 /** Wait, without busy looping for ever, until `wanted` sessions are open. */
 void lm_rig_await_open(const struct lm_rig *rig, uint64_t wanted);
+/** Wait until `total` sessions have begun and all have ended: a connection that nobody has greeted
+ * may still lie in the listener's queue, where it is not yet an open session. */
+void lm_rig_await_all(const struct lm_rig *rig, uint64_t total);
 
 /** Deliver a message ("Subject: …", lines end in CRLF, no lone dot) to `to` by SMTP. */
 void lm_rig_deliver(const struct lm_rig *rig, const char *to, const char *message);
