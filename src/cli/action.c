@@ -237,7 +237,7 @@ static const struct lm_option *row_of(const struct lm_cli_call *call, const char
 	while (i < count && strcmp(rows[i].name, name) != 0)
 		i++;
 	LM_ASSERT(i < count);
-	return rows + i;
+	return rows + i; /* cppcheck-suppress returnDanglingLifetime */
 }
 
 const char *lm_cli_text(const struct lm_cli_call *call, const char *name)
