@@ -134,8 +134,8 @@ static int choose_name(struct lm_localfs_add *add, struct lm_error *out_error)
 
 	for (;; add->dups++) {
 		if (!lm_localfs_variant(add->stem, add->dups, "", add->name))
-			return lm_fail(out_error, LM_E_EXISTS, "%s: no name is free for %s",
-			               l->path, add->stem);
+			return lm_fail(out_error, LM_E_LIMIT, "%s: no name is free for %s", l->path,
+			               add->stem);
 		if (!is_taken(l, add->name))
 			return 0;
 	}
@@ -247,8 +247,8 @@ static int name_it(struct lm_localfs *l, struct lm_localfs_add *add, struct lm_e
 	memcpy(from.name, add->temp, strlen(add->temp) + 1);
 	for (; err == LM_E_EXISTS; add->dups++) {
 		if (!lm_localfs_variant(add->stem, add->dups, "", to.name))
-			return lm_fail(out_error, LM_E_EXISTS, "%s: no name is free for %s",
-			               l->path, add->stem);
+			return lm_fail(out_error, LM_E_LIMIT, "%s: no name is free for %s", l->path,
+			               add->stem);
 		err = lm_localfs_rename(l, &from, &to, out_error);
 	}
 	if (err)
@@ -286,14 +286,18 @@ int lm_localfs_publish(struct lm_localfs *l, struct lm_error *out_error)
 		err = err ? err : one;
 	}
 	l->pending_count = 0;
+	l->lost = l->lost ? l->lost : err;
 	return err;
 }
 
 int lm_localfs_flush(struct lm_mime_store *store, struct lm_error *out_error)
 {
 	struct lm_localfs *l = (struct lm_localfs *)store;
-	int err = lm_localfs_publish(l, out_error);
+	int before = l->lost, err = lm_localfs_publish(l, out_error);
 
+	l->lost = 0;
+	if (err == 0 && before)
+		err = lm_fail(out_error, before, "%s: a message was not stored", l->path);
 	for (unsigned p = 0; p < LM_AT_PLACES; p++) {
 		if (!l->dirty[p])
 			continue;

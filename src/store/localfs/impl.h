@@ -40,6 +40,7 @@ struct lm_localfs {
 	/* Ended, not yet under their own names. */
 	struct lm_localfs_add *pending[LM_LOCALFS_PENDING];
 	size_t pending_count;
+	int lost; /* why a message that was ended is none, until the next flush tells */
 	unsigned serial;
 };
 
@@ -98,7 +99,8 @@ int lm_localfs_add_write(struct lm_mime_add *add, struct lm_bytes octets,
                          struct lm_error *out_error);
 int lm_localfs_add_end(struct lm_mime_add *add, char *out_name, struct lm_error *out_error);
 void lm_localfs_add_abort(struct lm_mime_add *add);
-/** Sync the files that were ended and give them their names; *not* the folder. */
+/** Sync the files that were ended and give them their names; *not* the folder. A failure is told
+ * again by the next flush, as it need not be about the message of whoever called. */
 LM_MUST int lm_localfs_publish(struct lm_localfs *l, struct lm_error *out_error);
 int lm_localfs_flush(struct lm_mime_store *store, struct lm_error *out_error);
 /** Remove what others left who ended in the midst of adding. */

@@ -301,6 +301,42 @@ static void a_full_disk_leaves_nothing_half(void **state)
 	assert_int_equal(mime_rig_query(rig, 0, 0).count, 1);
 }
 
+static void take_away_a_temporary(const struct mime_rig *rig)
+{
+	DIR *folder = opendir(rig->folder);
+	struct dirent *entry;
+
+	assert_non_null(folder);
+	while ((entry = readdir(folder)) && strncmp(entry->d_name, ".lm-", 4) != 0)
+		;
+	assert_non_null(entry);
+	assert_int_equal(unlinkat(dirfd(folder), entry->d_name, 0), 0);
+	closedir(folder);
+}
+
+/* Names are given in the midst of adding, too: who waits for the flush must hear of what failed. */
+static void a_flush_tells_what_was_lost_before_it(void **state)
+{
+	struct mime_rig *rig = *state;
+	struct lm_mime_query query;
+	char guid[16];
+
+	for (unsigned i = 1; i < LM_LOCALFS_PENDING; i++) {
+		snprintf(guid, sizeof(guid), "%u", i);
+		assert_err(mime_rig_add(rig, "u", guid, lm_str("x"), NULL), 0);
+	}
+	take_away_a_temporary(rig);
+	assert_true(mime_rig_add(rig, "u", "last", lm_str("x"), NULL) < 0);
+	assert_true(lm_mime_store_flush(rig->store, NULL) < 0);
+	assert_err(lm_mime_store_flush(rig->store, NULL), 0);
+	assert_int_equal(mime_rig_query(rig, 0, SIZE_MAX).count, LM_LOCALFS_PENDING - 1);
+	assert_err(mime_rig_add(rig, "u", "more", lm_str("x"), NULL), 0);
+	take_away_a_temporary(rig);
+	assert_true(lm_mime_store_query(rig->store, 0, 0, &query, NULL) < 0);
+	assert_true(lm_mime_store_flush(rig->store, NULL) < 0);
+	assert_err(lm_mime_store_flush(rig->store, NULL), 0);
+}
+
 static void an_aborted_message_leaves_nothing(void **state)
 {
 	struct mime_rig *rig = *state;
@@ -423,6 +459,7 @@ int main(void)
 		T(folders_must_be_there),
 		T(the_path_may_be_a_setting),
 		T(a_full_disk_leaves_nothing_half),
+		T(a_flush_tells_what_was_lost_before_it),
 		T(an_aborted_message_leaves_nothing),
 		T(killed_in_the_midst),
 		T(left_overs_are_swept),
