@@ -110,20 +110,41 @@ static int send_batch(struct lm_cloud *cloud, struct lm_error *out_error)
 	return cloud->batch_err;
 }
 
+/* All of a statement, or nothing: half of one would spoil those before it. */
+static int append(struct lm_buf *batch, struct lm_bytes sql)
+{
+	struct lm_bytes between = lm_str(lm_buf_len(batch) ? "__QUERY_SEP__" : "");
+	uint8_t *room;
+	int err = lm_buf_room(batch, between.len + sql.len, &room);
+
+	if (err == 0)
+		err = lm_buf_add(batch, between);
+	return err ? err : lm_buf_add(batch, sql);
+}
+
+static int fail(int err, struct lm_error *out_error)
+{
+	return lm_fail(out_error, err, "%s",
+	               err == LM_E_LIMIT ? "the message is too long for a cloud store"
+	                                 : "out of memory");
+}
+
 static int queue(struct lm_cloud *cloud, const struct cloud_add *add, struct lm_error *out_error)
 {
 	struct lm_buf sql = { .max = LM_CLOUD_SQL_MAX };
 	int err = put_upsert(cloud, add, &sql);
 
-	if (err == 0 && lm_buf_len(&cloud->batch) &&
-	    lm_buf_len(&cloud->batch) + lm_buf_len(&sql) > LM_CLOUD_BATCH)
+	if (err) {
+		fail(err, out_error);
+	} else if (lm_buf_len(&cloud->batch) &&
+	           lm_buf_len(&cloud->batch) + lm_buf_len(&sql) > LM_CLOUD_BATCH) {
 		err = send_batch(cloud, out_error);
-	else if (err)
-		lm_fail(out_error, err, "the message is too long for a cloud store");
-	if (err == 0 && lm_buf_len(&cloud->batch))
-		err = lm_buf_add_str(&cloud->batch, "__QUERY_SEP__");
-	if (err == 0)
-		err = lm_buf_add(&cloud->batch, lm_buf_bytes(&sql));
+	}
+	if (err == 0) {
+		err = append(&cloud->batch, lm_buf_bytes(&sql));
+		if (err)
+			fail(err, out_error);
+	}
 	lm_buf_done(&sql);
 	return err;
 }

@@ -8,6 +8,9 @@
 
 enum { CONNECT_TIMEOUT_S = 15, WHOLE_TIMES = 20 };
 
+/* Room for what stands around a token. */
+enum { TOKEN_WORDS = 16 };
+
 static size_t take(char *data, size_t one, size_t len, void *ctx)
 {
 	struct lm_cloud_http *http = ctx;
@@ -133,22 +136,39 @@ void lm_cloud_http_close(struct lm_cloud_http *http)
 	if (http->token)
 		lm_wipe(http->token, strlen(http->token));
 	lm_free(http->token);
+	if (http->service) /* a password may stand in it */
+		lm_wipe(http->service, strlen(http->service));
 	lm_free(http->service);
 	lm_buf_done(&http->answer);
+}
+
+/* With room for all at once, again; no character becomes more than twice as long. */
+static int encode(const struct lm_cloud_http *http, struct lm_bytes plain, struct lm_buf *body)
+{
+	size_t most = plain.len * (http->obfuscate ? 2 : 1) + TOKEN_WORDS;
+	uint8_t *room;
+	int err = lm_buf_room(body, most < body->max ? most : body->max, &room);
+
+	if (err)
+		return err;
+	return http->obfuscate ? lm_cloud_obfuscate(plain, body) : lm_buf_add(body, plain);
 }
 
 static int make_body(const struct lm_cloud_http *http, struct lm_bytes sql, struct lm_buf *body)
 {
 	struct lm_buf plain = { .max = LM_CLOUD_SQL_MAX };
+	uint8_t *room;
 	int err = 0;
 
+	/* At once, as growing would leave the token behind in what is given back. */
 	if (http->token)
+		err = lm_buf_room(&plain, strlen(http->token) + TOKEN_WORDS + sql.len, &room);
+	if (err == 0 && http->token)
 		err = lm_buf_printf(&plain, "_=_:)a%s_=_:)a", http->token);
 	if (err == 0)
 		err = lm_buf_add(&plain, sql);
 	if (err == 0)
-		err = http->obfuscate ? lm_cloud_obfuscate(lm_buf_bytes(&plain), body)
-		                      : lm_buf_add(body, lm_buf_bytes(&plain));
+		err = encode(http, lm_buf_bytes(&plain), body);
 	lm_buf_wipe(&plain);
 	return err;
 }
@@ -194,8 +214,10 @@ static int post(struct lm_cloud_http *http, struct lm_bytes body, struct lm_erro
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (lm_buf_printf(&url, "%sindex.php?randomanticach=%lld%03ld", http->service,
-	                  (long long)now.tv_sec, now.tv_nsec / 1000000))
+	                  (long long)now.tv_sec, now.tv_nsec / 1000000)) {
+		lm_buf_wipe(&url);
 		return lm_fail(out_error, LM_E_LIMIT, "dataservice: too long");
+	}
 	lm_buf_clear(&http->answer);
 	http->too_long = http->silent = false;
 	http->moved = -1;
@@ -204,7 +226,7 @@ static int post(struct lm_cloud_http *http, struct lm_bytes body, struct lm_erro
 	code |= curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
 	if (code == CURLE_OK)
 		code = curl_easy_perform(http->curl);
-	lm_buf_done(&url);
+	lm_buf_wipe(&url);
 	if (code != CURLE_OK)
 		return failed(code, http, out_error);
 	curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &status);

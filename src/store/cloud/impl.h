@@ -16,6 +16,7 @@ enum {
 	LM_CLOUD_SQL_MAX = 2 * LM_CLOUD_MESSAGE_MAX + (4 << 20),
 	LM_CLOUD_BATCH = 1 << 20, /**< octets of statements from which on they are sent */
 	LM_CLOUD_TIMEOUT_S = 30,
+	LM_CLOUD_ROWS_MAX = 1 << 20, /**< short ones take much more memory than their octets */
 };
 
 /** The columns of a query, in its order. */
@@ -74,7 +75,7 @@ LM_MUST int lm_cloud_obfuscate(struct lm_bytes text, struct lm_buf *out);
 LM_MUST int lm_cloud_judge(struct lm_bytes answer, struct lm_bytes *out_rest,
                            struct lm_error *out_error);
 /** Take the rows behind "SUCCESS: " apart, in place; *out_rows is freed with lm_free. LM_E_PROTO,
- * LM_E_NOMEM. */
+ * LM_E_LIMIT (more than LM_CLOUD_ROWS_MAX), LM_E_NOMEM. */
 LM_MUST int lm_cloud_rows(struct lm_bytes text, struct lm_cloud_row **out_rows, size_t *out_count,
                           struct lm_error *out_error);
 /** Digits only, few enough for any database's number. */

@@ -185,7 +185,9 @@ static int read_alone(struct lm_cloud *cloud, struct lm_bytes name,
 
 	snprintf(id, sizeof(id), "%.*s", LM_FMT(name));
 	err = make_select(cloud, id, 0, 1, &sql);
-	if (err == 0)
+	if (err)
+		lm_fail(out_error, err, "out of memory");
+	else
 		err = lm_cloud_http_run(&cloud->http, lm_buf_bytes(&sql), &rest, out_error);
 	lm_buf_done(&sql);
 	if (err == 0)
@@ -234,7 +236,9 @@ static int mark(struct lm_mime_store *store, const struct lm_mime_item *item, en
 	              ? lm_buf_printf(&sql, "update %s set status = %d where id = %.*s limit 1",
 	                              cloud->table, (int)tag, LM_FMT(item->name))
 	              : lm_buf_add_str(&sql, "select 1");
-	if (err == 0)
+	if (err)
+		lm_fail(out_error, err, "out of memory");
+	else
 		err = lm_cloud_http_run(&cloud->http, lm_buf_bytes(&sql), &rest, out_error);
 	lm_buf_done(&sql);
 	return err;

@@ -239,7 +239,7 @@ int lm_cloud_rows(struct lm_bytes text, struct lm_cloud_row **out_rows, size_t *
 	char shown[QUOTED_MAX + 8];
 
 	for (size_t at = next_row(text, 0); at < text.len; at = next_row(text, at + 7))
-		most++;
+		most += most < LM_CLOUD_ROWS_MAX;
 	rows = lm_alloc_zero(most, sizeof(*rows));
 	if (!rows)
 		return lm_fail(out_error, LM_E_NOMEM, "out of memory");
@@ -252,6 +252,12 @@ int lm_cloud_rows(struct lm_bytes text, struct lm_cloud_row **out_rows, size_t *
 			show(text, shown);
 			return lm_fail(out_error, LM_E_PROTO,
 			               "Unrecognized response from node: SUCCESS: %s", shown);
+		}
+		if (count == most) {
+			lm_free(rows);
+			return lm_fail(out_error, LM_E_LIMIT,
+			               "more than %d rows; ask for fewer messages",
+			               LM_CLOUD_ROWS_MAX);
 		}
 		take_row(row, &rows[count]);
 		at = end;

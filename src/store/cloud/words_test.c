@@ -111,6 +111,25 @@ static void junk_is_no_row(void **state)
 	}
 }
 
+static void rows_have_a_maximum(void **state)
+{
+	static const char row[] = "__ROW__1,2,3,4,5,6,7,8,9";
+	struct lm_buf text = { .max = SIZE_MAX };
+	struct lm_cloud_row *rows;
+	size_t count = 0;
+
+	(void)state;
+	for (size_t i = 0; i < LM_CLOUD_ROWS_MAX; i++)
+		assert_err(lm_buf_add_str(&text, row), 0);
+	assert_err(lm_cloud_rows(lm_buf_bytes(&text), &rows, &count, NULL), 0);
+	assert_int_equal(count, LM_CLOUD_ROWS_MAX);
+	assert_bytes(rows[count - 1].field[LM_CLOUD_PAYLOAD], lm_str("9"));
+	lm_free(rows);
+	assert_err(lm_buf_add_str(&text, row), 0);
+	assert_err(lm_cloud_rows(lm_buf_bytes(&text), &rows, &count, NULL), LM_E_LIMIT);
+	lm_buf_done(&text);
+}
+
 static void answers_are_judged(void **state)
 {
 	struct lm_error error = { 0 };
@@ -201,6 +220,7 @@ int main(void)
 		cmocka_unit_test(every_character_is_one_more),
 		cmocka_unit_test(rows_are_taken_apart),
 		cmocka_unit_test(junk_is_no_row),
+		cmocka_unit_test(rows_have_a_maximum),
 		cmocka_unit_test(answers_are_judged),
 		cmocka_unit_test(numbers_are_numbers),
 		cmocka_unit_test(settings_are_judged),
