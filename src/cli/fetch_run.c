@@ -15,6 +15,7 @@ enum { WINDOW = 64 };
 
 /* A signal handler can only write to a pipe, whose end the loop watches. */
 static int signal_pipe[2] = { -1, -1 };
+static const int ours[] = { SIGINT, SIGTERM, SIGHUP };
 
 static void on_signal(int number)
 {
@@ -307,24 +308,9 @@ static void on_store_error(struct lm_fetch *f, int err)
 		store_fails(f, &f->wrong);
 }
 
-static const struct lm_drop_message *by_number(const struct lm_fetch *f, uint64_t number)
-{
-	size_t low = 0, high = f->drop.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (f->drop.items[middle].number < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < f->drop.count ? &f->drop.items[low] : NULL;
-}
-
 static int store_octets(struct lm_fetch *f, const struct lm_event *event)
 {
-	const struct lm_drop_message *m = by_number(f, event->message.number);
+	const struct lm_drop_message *m = lm_drop_find(&f->drop, event->message.number);
 	int err = f->wrong.code;
 
 	if (err == 0 && !f->add)
@@ -542,10 +528,21 @@ static int catch_signals(struct lm_fetch *f, struct lm_watch **out_watch)
 	if (err < 0)
 		return err;
 	lm_watch_want(*out_watch, LM_IO_READ);
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	sigaction(SIGHUP, &act, NULL);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
+		sigaction(ours[i], &act, NULL);
 	return 0;
+}
+
+/* A handler must not write to whoever has the pipe's descriptor next. */
+static void let_signals_go(void)
+{
+	if (signal_pipe[0] < 0)
+		return;
+	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
+		signal(ours[i], SIG_DFL);
+	close(signal_pipe[0]);
+	close(signal_pipe[1]);
+	signal_pipe[0] = signal_pipe[1] = -1;
 }
 
 static int start(struct lm_fetch *f, struct lm_watch **out_watch, struct lm_error *why)
@@ -581,8 +578,5 @@ void lm_fetch_run(struct lm_fetch *fetch)
 	fetch->client = NULL;
 	drop_add(fetch);
 	EVP_MD_CTX_free(fetch->hash);
-	if (signal_pipe[0] >= 0) {
-		close(signal_pipe[0]);
-		close(signal_pipe[1]);
-	}
+	let_signals_go();
 }

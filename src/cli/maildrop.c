@@ -37,7 +37,7 @@ static int add(struct lm_drop *drop, const struct lm_event *item)
 	return 0;
 }
 
-static struct lm_drop_message *find(const struct lm_drop *drop, uint64_t number)
+struct lm_drop_message *lm_drop_find(const struct lm_drop *drop, uint64_t number)
 {
 	size_t low = 0, high = drop->count;
 
@@ -55,7 +55,7 @@ static struct lm_drop_message *find(const struct lm_drop *drop, uint64_t number)
 /* Ids of messages that LIST did not name are passed over, as is a second id of one. */
 static int take_id(struct lm_drop *drop, const struct lm_event *item)
 {
-	struct lm_drop_message *m = find(drop, item->message.number);
+	struct lm_drop_message *m = lm_drop_find(drop, item->message.number);
 
 	drop->has_ids = true;
 	if (!m || m->id.len > 0)

@@ -32,6 +32,8 @@ void lm_drop_done(struct lm_drop *drop);
 LM_MUST int lm_drop_take(struct lm_drop *drop, const struct lm_event *item);
 /** Behind LIST's outcome, before the items of UIDL. */
 void lm_drop_sort(struct lm_drop *drop);
+/** The message of that number, once sorted; NULL: none. */
+struct lm_drop_message *lm_drop_find(const struct lm_drop *drop, uint64_t number);
 /** LIST, and UIDL when wanted: then a server without it is LM_E_UNSUPPORTED. */
 LM_MUST int lm_drop_list(struct lm_drop *drop, struct lm_client *client, bool with_ids,
                          struct lm_error *out_error);
