@@ -59,7 +59,7 @@ static void limit(struct lm_pop3c *c, size_t n)
 
 	b->count += n;
 	if (b->skipping) {
-		lm_buf_clear(&b->chunk);
+		b->chunk.len -= n; /* what was within the limit is still to be told */
 		return;
 	}
 	if (!max || b->count <= max)
@@ -151,7 +151,7 @@ static int give_back(struct lm_pop3c *c)
 	struct lm_pop3c_body *b = &c->body;
 	bool by_lf = b->dots.ended_by_lf;
 	struct lm_bytes line = by_lf ? lm_str(".\n") : lm_str(".\r\n");
-	size_t taken;
+	struct lm_bytes seen = lm_bytes(b->peek, b->peeked);
 	int err;
 
 	b->unclear = true;
@@ -163,7 +163,13 @@ static int give_back(struct lm_pop3c *c)
 	if (err)
 		return err;
 	limit(c, line.len);
-	err = decode(c, lm_bytes(b->peek, b->peeked), &taken);
+	while (err == 0 && seen.len) { /* near the limit, by pieces */
+		size_t taken;
+
+		err = decode(c, seen, &taken);
+		if (err == 0)
+			seen = lm_bytes_from(seen, taken);
+	}
 	b->peeked = 0;
 	return err ? err : tell(c);
 }

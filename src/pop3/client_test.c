@@ -12,7 +12,8 @@ struct rig {
 	enum lm_request_type types[64]; /* of the outcomes */
 	int results[64];
 	size_t outcomes, bodies, largest;
-	bool hold; /* leave bodies unanswered */
+	uint64_t octets; /* of the last */
+	bool hold;       /* leave bodies unanswered */
 	uint32_t held;
 };
 
@@ -55,6 +56,7 @@ static bool pump(struct rig *r)
 	while (lm_session_event(r->s, &ev) == 1) {
 		moved = true;
 		if (ev.type == LM_EVENT_OUTCOME) {
+			r->octets = ev.outcome->octets;
 			r->types[r->outcomes] = ev.outcome->type;
 			r->results[r->outcomes++] = ev.outcome->result;
 		} else if (ev.type == LM_EVENT_BODY) {
@@ -423,6 +425,35 @@ static void a_large_message_is_streamed(void **state)
 	rig_done(&r);
 }
 
+/* What was looked at behind a dot line is all decoded, however near the limit is. */
+static void a_limit_behind_a_dot_line(void **state)
+{
+	static const char message[] = "aaa\r\n.\r\n+O\r\nb\r\n";
+	const size_t len = sizeof(message) - 1;
+
+	(void)state;
+	for (size_t max = 1; max <= len + 1; max++) {
+		struct lm_request q = LM_REQUEST_INIT(LM_REQUEST_RETR);
+		struct rig r;
+
+		rig_init(&r);
+		r.params.max_message = max;
+		rig_open(&r);
+		hear(&r, "+OK\r\n+OK\r\n.\r\n");
+		q.number = 1;
+		q.expected = 1; /* which is wrong, so each dot line is looked behind */
+		assert_err(lm_session_request(r.s, &q, now), 0);
+		hear(&r, "+OK\r\n");
+		hear(&r, message);
+		hear(&r, ".\r\n+OK\r\n");
+		assert_int_equal(r.outcomes, 2);
+		assert_err(r.results[1], max < len ? LM_E_LIMIT : 0);
+		assert_int_equal(r.octets, len);
+		assert_bytes(lm_buf_bytes(&r.body), lm_bytes(message, max < len ? max : len));
+		rig_done(&r);
+	}
+}
+
 static const char whole_server[] = "+OK <1.2@h>\r\n"
                                    "+OK\r\nSASL CRAM-MD5\r\nPIPELINING\r\n.\r\n"
                                    "+ PDEuMkBoPg==\r\n"
@@ -642,6 +673,7 @@ int main(void)
 		cmocka_unit_test(an_idle_session_holds_no_buffers),
 		cmocka_unit_test(nothing_comes_while_a_body_is_open),
 		cmocka_unit_test(a_large_message_is_streamed),
+		cmocka_unit_test(a_limit_behind_a_dot_line),
 		cmocka_unit_test(every_allocation_may_fail),
 		cmocka_unit_test(outcomes_come_in_order),
 		cmocka_unit_test(secrets_leave),
