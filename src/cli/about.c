@@ -99,5 +99,4 @@ const struct lm_cli_command lm_cli_man_command = {
 	.summary = "print the manual page",
 	.text = "",
 	.run = run_man,
-	.hidden = true,
 };

@@ -13,8 +13,10 @@ enum { MAX_THREADS = 64, MAX_SIZE = 256 << 20 };
 
 #define SECTION "Load"
 static const struct lm_option options[] = {
-	{ "connections", "COUNT", "10", "Sessions at the same time.", SECTION, "connections",
-	  LM_OPTION_NUMBER, 0, 1, 10000, 0, NULL, 0 },
+	{ "connections", "COUNT", "10",
+	  "Sessions at the same time. POP3 servers let one into a maildrop: 1, unless the server "
+	  "takes several.",
+	  SECTION, "connections", LM_OPTION_NUMBER, 0, 1, 10000, 0, NULL, 0 },
 	{ "messages", "COUNT", "",
 	  "Messages in all. Default: 1000, or with --duration as many as it allows.", SECTION,
 	  "messages", LM_OPTION_NUMBER, 0, 1, 1000000000, 0, NULL, 0 },

@@ -37,7 +37,6 @@ struct lm_cli_command {
 	const struct lm_option *(*options)(size_t *out_count);
 	/** argv[0] is the command's name. Returns the exit code. */
 	int (*run)(const struct lm_cli_command *command, int argc, char **argv);
-	bool hidden;
 	/** Its actions; NULL: none. Then `run` is lm_cli_run_actions. */
 	const struct lm_cli_action *(*actions)(size_t *out_count);
 };

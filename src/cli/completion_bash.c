@@ -79,8 +79,7 @@ static void each(FILE *out, void (*print)(FILE *out, const struct lm_cli_command
 	const struct lm_cli_command *const *commands = lm_cli_commands(&count);
 
 	for (size_t i = 0; i < count; i++)
-		if (!commands[i]->hidden)
-			print(out, commands[i]);
+		print(out, commands[i]);
 }
 
 static void name_of(FILE *out, const struct lm_cli_command *command)

@@ -83,8 +83,6 @@ void lm_completion_fish(FILE *out)
 	      "complete -c lettermill -l help -s h -d 'explain'\n",
 	      out);
 	for (size_t i = 0; i < count; i++) {
-		if (commands[i]->hidden)
-			continue;
 		fprintf(out, "complete -c lettermill -n __lettermill_first -a %s -d ",
 		        commands[i]->name);
 		quoted(out, commands[i]->summary);
@@ -95,7 +93,6 @@ void lm_completion_fish(FILE *out)
 	      "complete -c lettermill -n '__lettermill_open help' -a '",
 	      out);
 	for (size_t i = 0; i < count; i++)
-		if (!commands[i]->hidden)
-			fprintf(out, "%s ", commands[i]->name);
+		fprintf(out, "%s ", commands[i]->name);
 	fputs("'\n", out);
 }

@@ -104,14 +104,12 @@ void lm_completion_zsh(FILE *out)
 	      "\tlocal command=$words[2] action= i\n\tcommands=(\n",
 	      out);
 	for (size_t i = 0; i < count; i++)
-		if (!commands[i]->hidden)
-			described(out, commands[i]->name, commands[i]->summary);
+		described(out, commands[i]->name, commands[i]->summary);
 	fputs("\t)\n\tif (( CURRENT == 2 )); then\n\t\t_describe command commands\n\t\treturn\n"
 	      "\tfi\n\tcase $command in\n",
 	      out);
 	for (size_t i = 0; i < count; i++)
-		if (!commands[i]->hidden)
-			command_actions(out, commands[i]);
+		command_actions(out, commands[i]);
 	fputs("\tcompletion) actions=(bash zsh fish) ;;\n\thelp) actions=($commands) ;;\n\tesac\n"
 	      "\tfor (( i = 3; i < CURRENT; i++ )); do\n"
 	      "\t\tif [[ -z $action && -n ${(M)actions:#$words[i]:*} ]]; then "
@@ -120,8 +118,7 @@ void lm_completion_zsh(FILE *out)
 	      "\t\t_describe action actions\n\t\treturn\n\tfi\n\tcase $command/$action in\n",
 	      out);
 	for (size_t i = 0; i < count; i++)
-		if (!commands[i]->hidden)
-			command_options(out, commands[i]);
+		command_options(out, commands[i]);
 	fputs("\tesac\n\tshift words\n\t(( CURRENT-- ))\n\t_arguments -S : $options\n}\n"
 	      "if [[ $funcstack[1] == _lettermill ]]; then\n\t_lettermill \"$@\"\nelse\n"
 	      "\tcompdef _lettermill lettermill\nfi\n",

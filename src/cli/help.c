@@ -157,12 +157,12 @@ void lm_cli_overview(FILE *out)
 	size_t count;
 	const struct lm_cli_command *const *commands = lm_cli_commands(&count);
 
-	fputs("Usage: lettermill COMMAND [OPTION]...\n\nMail server for SMTP, submission, LMTP and "
-	      "POP3.\n\nCommands:\n",
+	fputs("Usage: lettermill COMMAND [OPTION]...\n\nMail server and client for SMTP, "
+	      "submission, "
+	      "LMTP and POP3.\n\nCommands:\n",
 	      out);
 	for (size_t i = 0; i < count; i++)
-		if (!commands[i]->hidden)
-			fprintf(out, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
+		fprintf(out, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n\"lettermill COMMAND --help\" explains a command.\n", out);
 	print_exits(out);
 }
@@ -218,6 +218,5 @@ void lm_cli_markdown(FILE *out)
 
 	fputs("# Commands and options\n", out);
 	for (size_t i = 0; i < count; i++)
-		if (!commands[i]->hidden)
-			markdown_command(out, commands[i]);
+		markdown_command(out, commands[i]);
 }

@@ -29,9 +29,10 @@ static const struct lm_cli_exit_row exits[] = {
 	{ 0, "all went well" },
 	{ 1, "some went well and some did not; each was said" },
 	{ 64, "wrong usage: an unknown command or option, a wrong value" },
-	{ 65, "a name or password of a wrong form" },
+	{ 65, "a name, password, address or message of a wrong form" },
 	{ 66, "a file cannot be read" },
-	{ 67, "no such account, message, host or folder" },
+	{ 67, "no such account, mailbox, message or folder" },
+	{ 68, "no such host" },
 	{ 69, "something needed is not there" },
 	{ 70, "a fault in lettermill" },
 	{ 71, "out of memory, or of another means of the system" },
@@ -66,11 +67,10 @@ const struct lm_cli_exit_row *lm_cli_exits(size_t *out_count)
 int lm_cli_no_command(const char *name)
 {
 	const char *names[sizeof(commands) / sizeof(*commands)], *nearest;
-	size_t count = 0;
+	size_t count = sizeof(commands) / sizeof(*commands);
 
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		if (!commands[i]->hidden)
-			names[count++] = commands[i]->name;
+	for (size_t i = 0; i < count; i++)
+		names[i] = commands[i]->name;
 	nearest = lm_cli_nearest(names, count, name);
 	if (nearest)
 		return lm_cli_usage(NULL, "there is no command \"%.60s\"; the nearest is %s", name,

@@ -102,13 +102,29 @@ static void roff_end(FILE *out)
 	size_t count;
 	const struct lm_cli_exit_row *rows = lm_cli_exits(&count);
 
-	fputs(".SH FILES\n.TP\n.I /var/lib/lettermill\nData of a server run by root; else "
-	      ".I $XDG_DATA_HOME/lettermill\nor\n.IR ~/.local/share/lettermill .\n",
+	fputs(".SH ENVIRONMENT\n"
+	      ".TP\n.B LETTERMILL_PASSWORD\nThe password of who logs in to a server.\n"
+	      ".TP\n.B LETTERMILL_TOKEN\nAn OAuth access token, used instead of a password.\n"
+	      ".TP\n.B LETTERMILL_SENDMAIL_URL\nThe server that sendmail hands messages to.\n"
+	      ".TP\n.B LETTERMILL_ACCESSTOKEN\nThe token of a cloud: store.\n",
+	      out);
+	fputs(".SH FILES\n.TP\n.I /var/lib/lettermill\nData of a server run by root; else\n"
+	      ".I $XDG_DATA_HOME/lettermill\nor\n.IR ~/.local/share/lettermill .\n"
+	      ".TP\n.I ~/.local/state/lettermill\nWhat pop3 fetch remembers for stores that do "
+	      "not remember it themselves; or\n.IR $XDG_STATE_HOME/lettermill .\n"
+	      ".TP\n.I ~/.netrc\nNames and passwords for servers.\n"
+	      ".TP\n.I ~/.config/lettermill/sendmail.conf\nWhat sendmail hands messages to; else\n"
+	      ".IR /etc/lettermill/sendmail.conf .\n",
 	      out);
 	fputs(".SH EXAMPLES\nKeep the options in a file and start:\n.PP\n.EX\n"
 	      "lettermill serve \\-\\-hostname mx.example.org \\-\\-domain example.org "
 	      "\\-\\-print\\-config > lettermill.conf\n"
-	      "lettermill user add anna\nlettermill serve \\-\\-config lettermill.conf\n.EE\n",
+	      "lettermill user add anna\nlettermill serve \\-\\-config lettermill.conf\n.EE\n"
+	      ".PP\nFetch what is new into a Maildir, and leave it on the server:\n.PP\n.EX\n"
+	      "lettermill pop3 fetch pop3s://anna@mail.example.org/ \\-\\-to maildir:Mail "
+	      "\\-\\-keep\n.EE\n"
+	      ".PP\nSend a message to those in its header:\n.PP\n.EX\n"
+	      "lettermill smtp send submission://anna@mail.example.org/ letter.eml\n.EE\n",
 	      out);
 	fputs(".SH EXIT STATUS\n", out);
 	for (size_t i = 0; i < count; i++)
@@ -126,17 +142,17 @@ void lm_cli_manual(FILE *out)
 	      "POP3\n"
 	      ".SH SYNOPSIS\n",
 	      out);
-	for (size_t i = 0; i < count; i++)
-		if (!commands[i]->hidden) {
-			usage(out, commands[i]);
-			fputs(".br\n", out);
-		}
-	fputs(".SH DESCRIPTION\nReceives mail over SMTP, submission and LMTP, keeps it on disk, "
-	      "and serves it over POP3.\n.PP\nOptions follow the command. A word "
+	for (size_t i = 0; i < count; i++) {
+		usage(out, commands[i]);
+		fputs(".br\n", out);
+	}
+	fputs(".SH DESCRIPTION\nServer: receives mail over SMTP, submission and LMTP, keeps it on "
+	      "disk, "
+	      "and serves it over POP3. Client: fetches mail into stores, sends it, examines and "
+	      "loads servers.\n.PP\nOptions follow the command. A word "
 	      "\\-\\- ends them: what follows may begin with a dash.\n",
 	      out);
 	for (size_t i = 0; i < count; i++)
-		if (!commands[i]->hidden)
-			roff_command(out, commands[i]);
+		roff_command(out, commands[i]);
 	roff_end(out);
 }

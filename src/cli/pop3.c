@@ -440,12 +440,10 @@ static const struct lm_option options[] = {
 	  SECTION, "", LM_OPTION_STRING, 0, 0, 0, 0, "fetch", 0 },
 	{ "dry-run", "", "", "Say what would be done with each message, and do nothing.", SECTION,
 	  "", LM_OPTION_FLAG, 0, 0, 0, 0, "fetch", 0 },
-#undef SECTION
-#include "cli/remote.def"
-#define SECTION "Connection"
 	{ "no-pipelining", "", "", "Ask for one message at a time, whatever the server can.",
 	  SECTION, "", LM_OPTION_FLAG, 0, 0, 0, 0, "fetch", 0 },
 #undef SECTION
+#include "cli/remote.def"
 #define SECTION "Output"
 	{ "json", "", "",
 	  "Print JSON, for programs; with fetch a line for each message, then a summary.", SECTION,

@@ -17,13 +17,16 @@ def test_help_explains_every_command(folder):
     overview = expect(run(folder, "--help"), 0).stdout
     assert expect(run(folder, "help"), 0).stdout == overview
     commands = re.findall(r"^  ([a-z]+) ", overview.split("Exit codes")[0], re.M)
-    assert {"serve", "user", "smtp", "method", "help", "version", "completion"} <= set(commands)
-    assert "man" not in commands
+    assert {"serve", "user", "smtp", "method", "help", "version", "completion", "man"} <= set(commands)
+    page = run(folder, "man").stdout
     for command in commands:
         text = expect(run(folder, command, "--help"), 0).stdout
         assert text.startswith(f"Usage: lettermill {command}") and "Exit codes:" in text, text
         assert expect(run(folder, "help", command), 0).stdout == text
         assert max(map(len, text.splitlines())) <= 80
+        sections = re.findall(r"^[A-Z][A-Za-z ]+:$", text, re.M)
+        assert len(sections) == len(set(sections)), sections
+        assert f".SH {command.upper()}\n" in page, command
 
 
 def test_help_of_an_action_has_its_options_only(folder):
