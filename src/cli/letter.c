@@ -48,7 +48,7 @@ int lm_letter_check_sender(const char *text, struct lm_error *out_error)
 	return err;
 }
 
-unsigned lm_letter_notify(const char *text)
+static unsigned notify_of(const char *text)
 {
 	static const struct {
 		const char *word;
@@ -76,14 +76,14 @@ unsigned lm_letter_notify(const char *text)
 	return bits;
 }
 
-char lm_letter_ret(const char *text)
+static char ret_of(const char *text)
 {
 	if (strcmp(text, "full") == 0)
 		return 'F';
 	return strcmp(text, "hdrs") == 0 ? 'H' : 0;
 }
 
-bool lm_letter_xtext(const char *text, char out[101])
+static bool put_xtext(const char *text, char out[101])
 {
 	size_t len = 0;
 
@@ -99,6 +99,27 @@ bool lm_letter_xtext(const char *text, char out[101])
 	}
 	out[len] = '\0';
 	return true;
+}
+
+int lm_letter_delivery(const struct lm_cli_call *call, const char *dsn_shown,
+                       const char *envid_shown, struct lm_letter_plan *plan, char envid[101])
+{
+	const char *dsn = lm_cli_text(call, "dsn"), *id = lm_cli_text(call, "envid");
+
+	if (dsn)
+		plan->notify = notify_of(dsn);
+	if (dsn && !plan->notify)
+		return lm_cli_call_usage(call,
+		                         "%s: \"%.60s\" is neither never nor words of "
+		                         "success,failure,delay",
+		                         dsn_shown, dsn);
+	if (lm_cli_text(call, "ret"))
+		plan->ret = ret_of(lm_cli_text(call, "ret"));
+	if (id && !put_xtext(id, envid))
+		return lm_cli_call_usage(call, "%s: at most 100 characters of printable ASCII",
+		                         envid_shown);
+	plan->envid = id ? envid : NULL;
+	return LM_EXIT_OK;
 }
 
 /* ---- Reading ---- */

@@ -43,12 +43,12 @@ LM_MUST int lm_letter_check_recipients(const char *text, struct lm_error *out_er
 /** Whether it is one address, or "" or "<>" for nobody. */
 LM_MUST int lm_letter_check_sender(const char *text, struct lm_error *out_error);
 
-/** "never" or words of "success,failure,delay" to bits; 0: it is neither. */
-unsigned lm_letter_notify(const char *text);
-/** 'F' for "full", 'H' for "hdrs", 0 for anything else. */
-char lm_letter_ret(const char *text);
-/** RFC 3461 4: `text` as xtext, at most 100 octets. false: too long, or not printable ASCII. */
-bool lm_letter_xtext(const char *text, char out[101]);
+/** What the options "dsn", "ret" and "envid" say (RFC 3461) into the plan, which borrows `envid`,
+ * where it is kept as xtext. Complaints name the options as `dsn_shown` and `envid_shown`. Returns
+ * an exit code. */
+LM_MUST int lm_letter_delivery(const struct lm_cli_call *call, const char *dsn_shown,
+                               const char *envid_shown, struct lm_letter_plan *plan,
+                               char envid[101]);
 
 /** Read a message to the end of `fd`. Errors: those of lm_outgoing_*, LM_E_IO; *out_error is always
  * set then, and there is nothing to free. */

@@ -288,26 +288,6 @@ static void find_caller(struct caller *c, struct lm_letter_plan *plan)
 	}
 }
 
-static int set_delivery(const struct lm_cli_call *call, struct lm_letter_plan *plan,
-                        char envid[101])
-{
-	const char *dsn = lm_cli_text(call, "dsn"), *id = lm_cli_text(call, "envid");
-
-	if (dsn)
-		plan->notify = lm_letter_notify(dsn);
-	if (dsn && !plan->notify)
-		return lm_cli_call_usage(call,
-		                         "-N: \"%.60s\" is neither never nor words of "
-		                         "success,failure,delay",
-		                         dsn);
-	if (lm_cli_text(call, "ret"))
-		plan->ret = lm_letter_ret(lm_cli_text(call, "ret"));
-	if (id && !lm_letter_xtext(id, envid))
-		return lm_cli_call_usage(call, "-V: at most 100 characters of printable ASCII");
-	plan->envid = id ? envid : NULL;
-	return LM_EXIT_OK;
-}
-
 static int set_plan(const struct lm_cli_call *call, struct lm_letter_plan *plan, char envid[101])
 {
 	bool in_header = lm_cli_flag(call, "read-recipients");
@@ -331,7 +311,7 @@ static int set_plan(const struct lm_cli_call *call, struct lm_letter_plan *plan,
 	for (size_t i = 0; i < plan->to_count; i++)
 		if (lm_letter_check_recipients(plan->to[i], &why) < 0)
 			return lm_cli_call_usage(call, "%s", why.text);
-	return set_delivery(call, plan, envid);
+	return lm_letter_delivery(call, "-N", "-V", plan, envid);
 }
 
 static int send_letter(const struct lm_cli_call *call, const struct lm_letter_plan *plan)

@@ -85,28 +85,6 @@ static int init_remote(struct lm_remote *r, const struct lm_cli_call *call)
 
 /* ---- send ---- */
 
-static int set_delivery(const struct lm_cli_call *call, struct lm_letter_plan *plan,
-                        char envid[101])
-{
-	const char *dsn = lm_cli_text(call, "dsn"), *id = lm_cli_text(call, "envid");
-
-	if (dsn)
-		plan->notify = lm_letter_notify(dsn);
-	if (dsn && !plan->notify)
-		return lm_cli_call_usage(call,
-		                         "--dsn: \"%.60s\" is neither never nor words of "
-		                         "success,failure,delay",
-		                         dsn);
-	if (lm_cli_text(call, "ret"))
-		plan->ret = lm_letter_ret(lm_cli_text(call, "ret"));
-	if (id && !lm_letter_xtext(id, envid))
-		return lm_cli_call_usage(call,
-		                         "--envid: at most 100 characters of printable ASCII");
-	plan->envid = id ? envid : NULL;
-	plan->require_tls = lm_cli_flag(call, "require-tls");
-	return LM_EXIT_OK;
-}
-
 static int set_plan(const struct lm_cli_call *call, struct lm_letter_plan *plan, char envid[101])
 {
 	static const struct {
@@ -122,7 +100,8 @@ static int set_plan(const struct lm_cli_call *call, struct lm_letter_plan *plan,
 			plan->flags |= flags[i].flag;
 	if (lm_cli_flag(call, "binary") && lm_cli_flag(call, "no-chunking"))
 		return lm_cli_call_usage(call, "--binary needs BDAT: not with --no-chunking");
-	return set_delivery(call, plan, envid);
+	plan->require_tls = lm_cli_flag(call, "require-tls");
+	return lm_letter_delivery(call, "--dsn", "--envid", plan, envid);
 }
 
 static int set_addresses(const struct lm_cli_call *call, struct lm_letter_plan *plan)
