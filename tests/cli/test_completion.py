@@ -99,7 +99,7 @@ def test_bash_knows_commands_options_and_words(folder):
     assert bash(folder, "lettermill", "user", "list", "--", "-") == []
     assert bash(folder, "lettermill", "completion", "") == ["bash", "zsh", "fish"]
     assert "serve" in bash(folder, "lettermill", "help", "")
-    assert "man" not in bash(folder, "lettermill", "m")
+    assert {"man", "method"} <= set(bash(folder, "lettermill", "m"))
     (folder / "a.conf").write_text("")
     assert bash(folder, "lettermill", "serve", "--config", "a") == ["a.conf"]
 
@@ -117,7 +117,7 @@ def test_fish_knows_commands_options_and_words(folder):
     assert fish(folder, "lettermill pop3 fetch pop3://h/ --kee") == ["--keep"]
     assert fish(folder, "lettermill pop3 stat pop3://h/ --kee") == []
     assert sorted(fish(folder, "lettermill completion ")) == ["bash", "fish", "zsh"]
-    assert "man" not in fish(folder, "lettermill m")
+    assert "man" in fish(folder, "lettermill m")
 
 
 def test_zsh_knows_commands_options_and_words(folder):
