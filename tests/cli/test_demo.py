@@ -56,6 +56,21 @@ def test_the_printed_commands_work(folder):
         assert demo.end() == 0
 
 
+def test_the_client_sends_and_fetches(folder):
+    with Demo(folder) as demo:
+        submission = re.search(r"submission=\S*:(\d+)", demo.text).group(1)
+        pop3s = re.search(r"pop3s=\S*:(\d+)", demo.text).group(1)
+        sent = shell(f"LETTERMILL_PASSWORD=demo {EXE} smtp send submission://demo@localhost:{submission} "
+                     f"--from demo@localhost --to demo@localhost {ROOT}/README.md", folder)
+        assert sent.returncode == 0, sent.stderr
+        got = shell(f"LETTERMILL_PASSWORD=demo {EXE} pop3 fetch pop3s://demo@localhost:{pop3s}/ "
+                    f"--cafile 'demo data/cert.pem' --to maildir:Mail --keep", folder)
+        assert got.returncode == 0 and got.stdout.startswith("1 fetched"), got
+        (mail,) = (folder / "Mail/new").iterdir()
+        assert b"# Lettermill\r\n" in mail.read_bytes()
+        assert demo.end() == 0
+
+
 def test_mail_is_still_there_after_a_restart(folder):
     with Demo(folder) as demo:
         assert shell(demo.command("printf"), folder).returncode == 0
