@@ -85,13 +85,16 @@ def killed_again_and_again(t):
     rng = random.Random(7)
     for store in (f"maildir:{t.path('box')}", f"sqlite:{t.path('box.db')}"):
         more = ("--mailbox", "u1") if store.startswith("sqlite") else ()
-        struck = 0
+        struck, began = 0, time.monotonic()
+        scheme = store.split(":")[0]
+        fetch(t, s, f"{scheme}:{t.path('whole.' + scheme)}", "--keep", *more)
+        whole = time.monotonic() - began
         for _ in range(12):
             process = subprocess.Popen(command(t, s, store, "--keep", *more),
                                        env={**os.environ, **PASSWORD},
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
-                process.wait(rng.uniform(0.02, 0.5) * t.patience)
+                process.wait(rng.uniform(0.05, 0.3) * whole)
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 struck += process.wait() == -signal.SIGKILL
