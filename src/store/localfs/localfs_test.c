@@ -309,7 +309,7 @@ static void take_away_a_temporary(const struct mime_rig *rig)
 	assert_non_null(folder);
 	while ((entry = readdir(folder)) && strncmp(entry->d_name, ".lm-", 4) != 0)
 		;
-	assert_non_null(entry);
+	LM_ASSERT(entry);
 	assert_int_equal(unlinkat(dirfd(folder), entry->d_name, 0), 0);
 	closedir(folder);
 }
