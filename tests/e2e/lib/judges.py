@@ -30,7 +30,8 @@ mount -t tmpfs t /var/spool
 mount --bind "$mail" /var/mail
 mkdir -p /var/spool/smtpd /var/lib/opensmtpd/empty /var/lib/popa3d
 chmod 711 /var/spool/smtpd
-exec "$@"
+"$@" &
+wait "$!"
 """
 
 # One process a connection, for servers that want an inetd in front.
@@ -119,7 +120,8 @@ class Judge:
 
     def start(self):
         lower = ":".join(os.path.join(JUDGES, p, "usr") for p in (*self.packages, "libs"))
-        # The namespace's first process is ours to end; the kernel ends all others with it.
+        # The namespace's first process is ours to end; the kernel ends all others with it. It stays
+        # the shell: servers that change their user id forget that they shall die with their parent.
         with open(self.path("out"), "ab") as out:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "unshare", "-m", "-p", "--fork", "--kill-child",
