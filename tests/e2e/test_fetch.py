@@ -1,7 +1,8 @@
-"""lettermill pop3 fetch on maildrops of ten thousand: identical, resumable, flat, and not slower."""
+"""lettermill pop3 fetch on maildrops of ten thousand: identical, resumable, flat."""
 import glob
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -119,15 +120,16 @@ def memory_is_flat(t):
     assert len(maildir(t.path("box"))) == 40 and fetch_all(s) == []
 
 
-@test(seconds=60, sanitizer=False)
-def not_slower_than_others(t):
-    """The same maildrop into a maildir, kept: mpop, fetchmail and we, best of three each."""
+@test(seconds=6)
+def what_mpop_and_fetchmail_fetch(t):
+    """The same maildrop into a Maildir, kept, by mpop, fetchmail and us: the same messages. How fast
+    each is, `./mill bench fetch` measures."""
     s = t.server()
-    fill(s, 4000)
+    fill(s, 200)
     rc = t.write("mpoprc", "\n".join((
         "defaults", "tls off", "account a", "host 127.0.0.1", f"port {s.port('pop3')}", "user u1",
-        "password secret", "auth user", "keep on", f"delivery maildir {t.path('mpop')}",
-        f"uidls_file {t.path('mpop.ids')}", "")))
+        "password secret", "auth user", "keep on", "received_header off",
+        f"delivery maildir {t.path('mpop')}", f"uidls_file {t.path('mpop.ids')}", "")))
     fm = t.write("fmrc", f"""
         poll 127.0.0.1 protocol pop3 port {s.port('pop3')} auth password no dns
         username u1 password secret is root here mda "cat >> {t.path('fm.mbox')}"
@@ -135,25 +137,16 @@ def not_slower_than_others(t):
         """)
     for path in (rc, fm):
         os.chmod(path, 0o600)
+    for part in ("new", "cur", "tmp"):
+        os.makedirs(t.path("mpop", part))
+    env = {**PASSWORD, "HOME": t.dir}
+    tools.run(*command(t, s, f"maildir:{t.path('box')}", "--keep"), env=env)
+    tools.run(tools.need("mpop"), "-C", rc, "-q", "a", env=env)
+    tools.run(tools.need("fetchmail"), "-f", fm, "--pidfile", t.path("pid"), "--nosyslog", "-N",
+              "--silent", env=env)
+    ours = maildir(t.path("box"))
+    assert len(ours) == 200
+    assert sorted(m.replace(b"\r\n", b"\n") for m in ours) == maildir(t.path("mpop"))
+    with open(t.path("fm.mbox"), "rb") as f:
+        assert len(re.findall(rb"(?m)^Return-Path:", f.read())) == 200
 
-    def clean():
-        tools.run("rm", "-rf", t.path("mpop"), t.path("mpop.ids"), t.path("box"))
-        for part in ("new", "cur", "tmp"):
-            os.makedirs(t.path("mpop", part))
-
-    def seconds(*words, times=3):
-        best = None
-        for _ in range(times):
-            clean()
-            began = time.monotonic()
-            tools.run(*words, env={**PASSWORD, "HOME": t.dir}, timeout=300)
-            spent = time.monotonic() - began
-            best = spent if best is None else min(best, spent)
-        return best
-
-    ours = seconds(*command(t, s, f"maildir:{t.path('box')}", "--keep"))
-    mpop = seconds(tools.need("mpop"), "-C", rc, "-q", "a")
-    fetchmail = seconds(tools.need("fetchmail"), "-f", fm, "--pidfile", t.path("pid"), "--nosyslog",
-                        "-N", "--silent", times=1)
-    print(f"4000 messages: lettermill {ours:.2f} s, mpop {mpop:.2f} s, fetchmail {fetchmail:.2f} s")
-    assert ours < mpop * 1.1 and ours < fetchmail, (ours, mpop, fetchmail)
