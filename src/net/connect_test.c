@@ -215,6 +215,28 @@ static void names_have_several_addresses(void **state)
 }
 
 /* The loop can go while the resolver is still thinking. */
+/* Whatever /etc/hosts says or lacks. */
+static void localhost_is_here(void **state)
+{
+	static const char *const names[] = { "LocalHost", "localhost.", "mail.localhost" };
+	uint16_t port = 0;
+	int fd = listening("127.0.0.1", &port, 5);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		struct connect_test test;
+
+		begin(&test);
+		assert_err(lm_connect_new(test.loop, names[i], port, on_done, &test, &test.connect),
+		           0);
+		lm_loop_run(test.loop);
+		assert_err(test.result, 0);
+		assert_string_equal(test.connected.peer, "127.0.0.1");
+		end(&test);
+	}
+	close(fd);
+}
+
 static void look_ups_are_given_up(void **state)
 {
 	(void)state;
@@ -288,6 +310,7 @@ int main(void)
 		cmocka_unit_test(one_that_is_silent_costs_a_moment),
 		cmocka_unit_test(there_are_limits_and_the_best_reason_wins),
 		cmocka_unit_test(names_have_several_addresses),
+		cmocka_unit_test(localhost_is_here),
 		cmocka_unit_test(look_ups_are_given_up),
 		cmocka_unit_test(paths_are_sockets),
 		cmocka_unit_test(without_memory),

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 struct lm_lookup {
@@ -70,12 +71,24 @@ static void on_done(struct lm_task *task)
 		lookup->task.run = NULL;
 }
 
+/* RFC 6761 6.3: this machine, whatever hosts files and name servers say or lack. */
+static bool is_localhost(const char *host)
+{
+	static const char name[] = "localhost";
+	size_t len = strlen(host), dot = len && host[len - 1] == '.', own = sizeof(name) - 1;
+
+	len -= dot;
+	return len >= own && strncasecmp(host + len - own, name, own) == 0 &&
+	       (len == own || host[len - own - 1] == '.');
+}
+
 static int ask(const struct lm_lookup *lookup, int flags, struct addrinfo **out_addresses)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		                        .ai_flags = AI_NUMERICSERV | flags };
+	const char *host = is_localhost(lookup->host) ? NULL : lookup->host;
 
-	return getaddrinfo(lookup->host, lookup->port, &hints, out_addresses);
+	return getaddrinfo(host, lookup->port, &hints, out_addresses);
 }
 
 static void *run(void *arg)
@@ -112,7 +125,7 @@ static int start(struct lm_lookup *lookup)
 	return failed;
 }
 
-/* An address as text needs nobody to ask. */
+/* An address as text, and this machine, need nobody to ask. */
 static bool is_number(struct lm_lookup *lookup)
 {
 	if (ask(lookup, AI_NUMERICHOST, &lookup->addresses))
