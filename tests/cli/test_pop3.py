@@ -304,6 +304,11 @@ def test_tls_is_judged_as_the_options_say(folder):
     with Peer([]) as peer:
         expect(pop3(folder, "stat", peer.url(), "--tls", "starttls"), 76)
         assert not any("PASS" in line or "USER" in line for line in peer.heard), peer.heard
+        # Names below localhost lead to this machine, but are judged as any other host's.
+        elsewhere = peer.url().replace("127.0.0.1", "mail.localhost")
+        expect(pop3(folder, "stat", elsewhere), 76)
+        assert not any("PASS" in line or "USER" in line for line in peer.heard), peer.heard
+        expect(pop3(folder, "stat", elsewhere, "--tls", "opportunistic"), 0)
 
 
 def test_exit_codes_say_what_went_wrong(folder):
