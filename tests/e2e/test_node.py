@@ -21,6 +21,8 @@ def node(t, script, code=0, **environment):
                    "process.exit(1); });\n")
     return tools.run(tools.need("node"), path, code=code, env={
         "NODE_PATH": tools.NODE_MODULES, "CA": t.cert.ca,
+        # localhost may be ::1 as well, where nobody listens.
+        "NODE_OPTIONS": "--dns-result-order=ipv4first",
         **{name: str(value) for name, value in environment.items()}})
 
 
