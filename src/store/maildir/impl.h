@@ -306,6 +306,7 @@ struct lm_maildir {
 	char host[128];  /**< as file names have it */
 	unsigned serial; /**< tells this store from others of the process */
 	struct lm_pool *pool;
+	struct lm_pool *questions; /**< for guids: not behind all the syncs of deliveries */
 	struct lm_md_folders folders;
 	struct lm_md_deliverer deliverer;
 	struct lm_md_journal journal;

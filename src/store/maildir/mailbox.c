@@ -74,14 +74,19 @@ static struct task *task_new(struct lm_maildir *md, struct lm_md_box *box,
 	return task;
 }
 
-static void submit(struct task *task)
+static void submit_to(struct lm_pool *pool, struct task *task)
 {
 	struct lm_store_op *op = task->op;
 
-	if (lm_pool_submit(task->md->pool, &task->job) == 0)
+	if (lm_pool_submit(pool, &task->job) == 0)
 		return;
 	lm_free(task);
 	lm_op_complete(&op->op, LM_E_STORE);
+}
+
+static void submit(struct task *task)
+{
+	submit_to(task->md->pool, task);
 }
 
 static void box_free(struct lm_md_box *box)
@@ -316,7 +321,7 @@ void lm_md_mailbox_has_guids(struct lm_store *store, struct lm_bytes user,
 	task->guids = guids;
 	task->count = count;
 	task->out_known = out_known;
-	submit(task);
+	submit_to(task->md->questions, task);
 }
 
 void lm_md_mailbox_close(struct lm_mailbox *mailbox, struct lm_store_op *op)

@@ -15,6 +15,7 @@ enum { THREADS = 16 /* most of them wait for the disk */, QUEUE_MAX = 1 << 20, P
 static void store_free(struct lm_maildir *md)
 {
 	lm_pool_free(md->pool);
+	lm_pool_free(md->questions);
 	lm_md_deliverer_stop(md);
 	lm_md_journal_done(md);
 	lm_md_folders_done(&md->folders);
@@ -131,6 +132,8 @@ static int start(struct lm_maildir *md, struct lm_error *out_error)
 	err = lm_md_deliverer_start(md);
 	if (!err)
 		err = lm_pool_new(THREADS, QUEUE_MAX, &md->pool);
+	if (!err)
+		err = lm_pool_new(1, QUEUE_MAX, &md->questions);
 	return err ? lm_fail(out_error, err, "cannot start threads") : 0;
 }
 
