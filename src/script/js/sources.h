@@ -1,0 +1,11 @@
+/** @file
+ * The embedded scripts: `lm_js_NAME` is js/NAME.js (tools/embed). Threads: any, they are constant.
+ */
+#ifndef LM_SCRIPT_JS_SOURCES_H
+#define LM_SCRIPT_JS_SOURCES_H
+
+#include "script/engine/engine.h"
+
+extern const struct lm_js_source lm_js_internal;
+
+#endif
