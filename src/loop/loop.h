@@ -81,7 +81,8 @@ void lm_op_complete(struct lm_op *op, int result);
 struct lm_pool;
 struct lm_job {
 	void (*work)(struct lm_job *job); /**< on a pool thread */
-	struct lm_op op;                  /**< completed with `result` behind work */
+	/** Completed with `result` behind work. Without a loop it is not: the job is work's. */
+	struct lm_op op;
 	int result;
 	struct lm_job *next;
 };

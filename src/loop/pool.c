@@ -39,8 +39,11 @@ static void *run(void *arg)
 	struct lm_job *job;
 
 	while ((job = take(pool))) {
+		bool tells = job->op.loop;
+
 		job->work(job);
-		lm_op_complete(&job->op, job->result);
+		if (tells)
+			lm_op_complete(&job->op, job->result);
 	}
 	return NULL;
 }
