@@ -15,11 +15,12 @@
 #include <stdatomic.h>
 
 struct lm_script_memory;
+struct lm_script_stores;
 
 /** Levels of the console, as the seeds number them: what is below is not printed. */
 enum lm_console_level {
-	LM_CONSOLE_LOG,   /**< log and all others */
-	LM_CONSOLE_INFO,  /**< info and debug */
+	LM_CONSOLE_LOG,  /**< log and all others */
+	LM_CONSOLE_INFO, /**< info and debug */
 	LM_CONSOLE_WARN,
 	LM_CONSOLE_ERROR,
 	LM_CONSOLE_NONE,
@@ -41,7 +42,9 @@ struct lm_script {
 	void *print_ctx;
 	struct lm_pool *pool; /**< for jobs that block; results come back by lm_op on a loop */
 	struct lm_script_memory *memory; /**< infinity.memory; threads: any */
-	atomic_bool terminated;          /**< infinity.terminated; threads: any */
+	/** infinity.store: what is open (store.h); NULL: scripts have no stores. Threads: any. */
+	struct lm_script_stores *stores;
+	atomic_bool terminated; /**< infinity.terminated; threads: any */
 };
 
 struct lm_runtime {
@@ -78,8 +81,8 @@ void lm_script_terminate(struct lm_script *script);
 /**@}*/
 
 /** @name Files
- * Absolute names of script and data files (infinity.current: one folder for scripts, one for data). Refused:
- * NUL, empty. Free with lm_free. NULL and thrown on an error. */
+ * Absolute names of script and data files (infinity.current: one folder for scripts, one for data).
+ * Refused: NUL, empty. Free with lm_free. NULL and thrown on an error. */
 /**@{*/
 char *lm_runtime_script_path(struct lm_runtime *rt, struct lm_bytes name);
 char *lm_runtime_data_path(struct lm_runtime *rt, struct lm_bytes name);
@@ -111,13 +114,18 @@ struct lm_script_native {
  * give each other (internal.need("infinity.stream") loads another first).
  */
 struct lm_script_module {
-	const char *name; /**< "infinity.stream" */
+	const char *name;                          /**< "infinity.stream" */
 	const struct lm_js_source *const *sources; /**< up to NULL */
 	const struct lm_script_native *natives;    /**< up to a NULL name; may be NULL */
 	/** Make what one runtime needs of it, and take it down again. Optional. */
 	int (*open)(struct lm_runtime *rt, void **out_state, struct lm_error *out_error);
 	void (*close)(void *state);
 };
+/** The modules of modules.def, lm_module_SYMBOL each. */
+#define M(symbol, name, when, others, properties) \
+	extern const struct lm_script_module lm_module_##symbol;
+#include "script/modules.def"
+#undef M
 /** What `open` gave; NULL before. */
 void *lm_runtime_state(const struct lm_runtime *rt, const struct lm_script_module *module);
 /** Load a module by any of its names. False: thrown. Loaded ones are passed over. */
