@@ -213,6 +213,29 @@ void lm_loop_run(struct lm_loop *loop)
 	atomic_store(&loop->runner, 0);
 }
 
+int lm_loop_fd(struct lm_loop *loop)
+{
+	return uv_backend_fd(&loop->uv);
+}
+
+lm_time_ms lm_loop_turn(struct lm_loop *loop)
+{
+	int wait;
+
+	LM_ASSERT(atomic_load(&loop->runner) == 0);
+	atomic_store(&loop->runner, self());
+	uv_update_time(&loop->uv);
+	lm_loop_drain(loop);
+	/* libuv would look at the timers first, and call time on a peer whose answer lies there. */
+	uv_timer_stop(&loop->alarm);
+	uv_run(&loop->uv, UV_RUN_NOWAIT);
+	on_alarm(&loop->alarm);
+	wait = uv_backend_timeout(&loop->uv);
+	atomic_store(&loop->stop, false);
+	atomic_store(&loop->runner, 0);
+	return wait < 0 ? LM_NEVER : wait;
+}
+
 void lm_loop_free(struct lm_loop *loop)
 {
 	if (!loop)

@@ -17,6 +17,15 @@
 bool lm_loop_is_own(const struct lm_loop *loop);
 /** Look at the clock, for who calls from outside lm_loop_run: lm_loop_now is old there. */
 void lm_loop_update(struct lm_loop *loop);
+/** @name A loop inside another one
+ * It is not run but given a turn, from outside of it: now, whenever lm_loop_fd is readable, when
+ * the time the last turn gave has passed, and behind each call on its objects. */
+/**@{*/
+int lm_loop_fd(struct lm_loop *loop);
+/** Do what can be done without waiting; what has come in is seen before timers are. Returns when
+ * the next turn is due at the latest, in milliseconds from now; LM_NEVER: when lm_loop_fd says. */
+lm_time_ms lm_loop_turn(struct lm_loop *loop);
+/**@}*/
 /** Memory that all objects of a loop share: its content is anybody's once control goes back to the
  * loop or to an owner, so that no idle connection keeps a buffer. */
 enum lm_scratch { LM_SCRATCH_READ, LM_SCRATCH_WRITE };

@@ -263,6 +263,105 @@ static void watch_tells_readiness(void **state)
 	lm_loop_free(test.loop);
 }
 
+struct nested_test {
+	struct lm_loop *outer, *inner;
+	struct lm_watch *outer_watch, *inner_watch;
+	struct lm_timer outer_timer, inner_timer;
+	int fds[2], turns;
+	bool read, posted, fired;
+};
+
+static void give_turn(struct nested_test *test)
+{
+	lm_time_ms wait = lm_loop_turn(test->inner);
+
+	test->turns++;
+	lm_timer_arm(test->outer, &test->outer_timer,
+	             wait == LM_NEVER ? LM_NEVER : lm_loop_now(test->outer) + wait);
+	if (test->read && test->posted && test->fired)
+		lm_loop_stop(test->outer);
+}
+
+static void outer_ready(void *ctx, unsigned io)
+{
+	(void)io;
+	give_turn(ctx);
+}
+
+static void outer_due(struct lm_timer *timer)
+{
+	give_turn(lm_container(timer, struct nested_test, outer_timer));
+}
+
+static void inner_ready(void *ctx, unsigned io)
+{
+	struct nested_test *test = ctx;
+	char c;
+
+	assert_int_equal(io, LM_IO_READ);
+	assert_true(lm_loop_is_own(test->inner));
+	assert_int_equal(read(test->fds[0], &c, 1), 1);
+	/* Though long over, the timer is not looked at before what has come. */
+	assert_false(test->fired);
+	test->read = true;
+	lm_timer_arm(test->inner, &test->inner_timer, lm_loop_now(test->inner) + 15);
+}
+
+static void inner_due(struct lm_timer *timer)
+{
+	lm_container(timer, struct nested_test, inner_timer)->fired = true;
+}
+
+struct nested_task {
+	struct lm_task task;
+	struct nested_test *test;
+};
+
+static void inner_task(struct lm_task *task)
+{
+	lm_container(task, struct nested_task, task)->test->posted = true;
+}
+
+static void *post_later(void *arg)
+{
+	struct nested_task *task = arg;
+
+	lm_loop_post(task->test->inner, &task->task);
+	return NULL;
+}
+
+static void loop_lives_in_another(void **state)
+{
+	struct nested_test test = { .outer = make_loop(), .inner = make_loop() };
+	struct nested_task task = { { .run = inner_task }, &test };
+	pthread_t thread;
+
+	(void)state;
+	test.outer_timer.fire = outer_due;
+	test.inner_timer.fire = inner_due;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, test.fds), 0);
+	assert_err(lm_watch_new(test.inner, test.fds[0], inner_ready, &test, &test.inner_watch), 0);
+	lm_watch_want(test.inner_watch, LM_IO_READ);
+	lm_timer_arm(test.inner, &test.inner_timer, lm_loop_now(test.inner) - 1000);
+	assert_err(lm_watch_new(test.outer, lm_loop_fd(test.inner), outer_ready, &test,
+	                        &test.outer_watch),
+	           0);
+	lm_watch_want(test.outer_watch, LM_IO_READ);
+	assert_int_equal(write(test.fds[1], "x", 1), 1);
+	give_turn(&test);
+	pthread_create(&thread, NULL, post_later, &task);
+	lm_loop_run(test.outer);
+	pthread_join(thread, NULL);
+	assert_true(test.turns < 100);
+	lm_watch_free(test.inner_watch);
+	lm_watch_free(test.outer_watch);
+	lm_timer_disarm(test.outer, &test.outer_timer);
+	lm_loop_free(test.inner);
+	lm_loop_free(test.outer);
+	close(test.fds[0]);
+	close(test.fds[1]);
+}
+
 static void watch_refuses_a_bad_descriptor(void **state)
 {
 	struct lm_loop *loop = make_loop();
@@ -418,6 +517,7 @@ int main(void)
 		cmocka_unit_test(busy_tasks_do_not_starve_timers),
 		cmocka_unit_test(tasks_posted_before_the_stop_run),
 		cmocka_unit_test(watch_tells_readiness),
+		cmocka_unit_test(loop_lives_in_another),
 		cmocka_unit_test(watch_refuses_a_bad_descriptor),
 		cmocka_unit_test(pool_refuses_past_its_queue),
 		cmocka_unit_test(pool_finishes_what_is_queued),
