@@ -162,6 +162,7 @@ static void outcomes_come_before_the_end(void **state)
 	assert_null(lm_client_info(seen.client));
 	assert_int_equal(lm_client_greeting(seen.client).len, 0);
 	assert_false(lm_client_has(seen.client, "UIDL", NULL));
+	assert_int_equal(lm_client_capabilities(seen.client).len, 0);
 	ask(&seen, LM_REQUEST_STAT, 0);
 	ask(&seen, LM_REQUEST_QUIT, 0);
 	lm_loop_run(loop);

@@ -21,6 +21,16 @@ static void start(struct lm_rig *rig)
 	lm_rig_start(rig);
 }
 
+static void check_capabilities(const struct lm_client *client, const char *one)
+{
+	struct lm_bytes all = lm_client_capabilities(client);
+
+	assert_true(all.len > 0);
+	assert_int_equal(all.data[all.len - 1], '\n');
+	assert_true(lm_client_has(client, one, NULL));
+	assert_non_null(memmem(all.data, all.len, one, strlen(one)));
+}
+
 static void send_letter(const struct lm_rig *rig, const char *listener)
 {
 	struct lm_client_params params = client_params(rig, listener);
@@ -38,6 +48,7 @@ static void send_letter(const struct lm_rig *rig, const char *listener)
 		fail_msg("%s: %s", listener, error.text);
 	assert_int_equal(result.recipient_count, 1);
 	assert_err(result.recipients[0].result, 0);
+	check_capabilities(client, "PIPELINING");
 	assert_int_equal(result.recipients[0].smtp_code, 250);
 	assert_false(result.unknown);
 	assert_err(lm_client_quit(client, &error), 0);
@@ -86,6 +97,7 @@ static void fetch_letters(const struct lm_rig *rig, const char *listener, uint64
 	uint64_t count, octets, sum = 0, one = 0;
 	size_t ids = 0;
 
+	check_capabilities(client, "UIDL");
 	assert_err(lm_pop3_client_stat(client, &count, &octets, NULL), 0);
 	assert_int_equal(count, wanted);
 	assert_err(lm_pop3_client_list(client, 0, sum_octets, &sum, NULL), 0);

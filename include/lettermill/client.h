@@ -122,6 +122,8 @@ LM_API const struct lm_session_info *lm_client_info(const struct lm_client *clie
 /** As lm_pop3_client_session_has and lm_smtp_client_session_has. */
 LM_API bool lm_client_has(const struct lm_client *client, const char *capability,
                           struct lm_bytes *out_rest);
+/** All that the server says it can do, a line each with LF behind it. */
+LM_API struct lm_bytes lm_client_capabilities(const struct lm_client *client);
 LM_API struct lm_bytes lm_client_greeting(const struct lm_client *client);
 LM_API struct lm_bytes lm_client_stamp(const struct lm_client *client);
 /** What became of a request in words: which side, which command, which reply; what the server said

@@ -105,6 +105,8 @@ LM_API LM_MUST int lm_pop3_client_session_new(const struct lm_pop3_client_sessio
  * said under the present security (RFC 2595 4). */
 LM_API bool lm_pop3_client_session_has(const struct lm_session *session, const char *capability,
                                        struct lm_bytes *out_rest);
+/** All of them as they came, LF behind each; empty before they are known. */
+LM_API struct lm_bytes lm_pop3_client_session_capabilities(const struct lm_session *session);
 /** Text of the greeting behind +OK, and the APOP stamp with its brackets; empty where none, or
  * where it is no valid msg-id (CVE-2007-1558). STLS makes the text forgotten; the stamp is told
  * once and stays. */

@@ -119,6 +119,8 @@ LM_API LM_MUST int lm_smtp_client_session_new(const struct lm_smtp_client_sessio
  * NULL), alive until the next call on the session. Knows only the last EHLO. */
 LM_API bool lm_smtp_client_session_has(const struct lm_session *session, const char *keyword,
                                        struct lm_bytes *out_rest);
+/** All of them as they came, LF behind each; empty before EHLO. */
+LM_API struct lm_bytes lm_smtp_client_session_capabilities(const struct lm_session *session);
 /** Text of the greeting behind its code. */
 LM_API struct lm_bytes lm_smtp_client_session_greeting(const struct lm_session *session);
 

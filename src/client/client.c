@@ -717,6 +717,17 @@ bool lm_client_has(const struct lm_client *client, const char *capability,
 	return lm_smtp_client_session_has(session, capability, out_rest);
 }
 
+struct lm_bytes lm_client_capabilities(const struct lm_client *client)
+{
+	const struct lm_session *session = session_of(client);
+
+	if (!session)
+		return lm_bytes(NULL, 0);
+	if (client->settings.params.protocol == LM_POP3)
+		return lm_pop3_client_session_capabilities(session);
+	return lm_smtp_client_session_capabilities(session);
+}
+
 struct lm_bytes lm_client_greeting(const struct lm_client *client)
 {
 	const struct lm_session *session = session_of(client);

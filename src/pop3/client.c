@@ -567,6 +567,11 @@ bool lm_pop3_client_session_has(const struct lm_session *session, const char *ca
 	return lm_pop3c_has(of_const(session), capability, out_rest);
 }
 
+struct lm_bytes lm_pop3_client_session_capabilities(const struct lm_session *session)
+{
+	return lm_buf_bytes(&of_const(session)->capa);
+}
+
 struct lm_bytes lm_pop3_client_session_greeting(const struct lm_session *session)
 {
 	return lm_buf_bytes(&of_const(session)->greeting);

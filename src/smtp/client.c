@@ -692,6 +692,11 @@ bool lm_smtp_client_session_has(const struct lm_session *session, const char *ke
 	return lm_smtpc_has(of(session), keyword, out_rest);
 }
 
+struct lm_bytes lm_smtp_client_session_capabilities(const struct lm_session *session)
+{
+	return lm_buf_bytes(&of(session)->caps);
+}
+
 struct lm_bytes lm_smtp_client_session_greeting(const struct lm_session *session)
 {
 	return lm_buf_bytes(&of(session)->greeting);
