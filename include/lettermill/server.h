@@ -69,6 +69,9 @@ LM_API LM_MUST int lm_server_reload(struct lm_server *server, struct lm_error *o
  * over. Called again, the earlier end counts. Threads: any.
  */
 LM_API void lm_server_drain(struct lm_server *server, lm_time_ms timeout);
+/** Behind lm_server_drain: wait until nothing is accepted any more, so that another server may have
+ * the addresses. Sessions may go on. Threads: any but the workers. */
+LM_API void lm_server_wait_shut(struct lm_server *server);
 /** Wait until the server has stopped. Threads: any but the workers. */
 LM_API void lm_server_wait(struct lm_server *server);
 

@@ -93,6 +93,8 @@ static int tls_make(struct lm_config *c, bool pop3, struct lm_error *out_error)
 	struct lm_tls_pair *pairs;
 	int err;
 
+	if (!o->tls)
+		return 0;
 	if (!lm_add(named, 1, &size) || !(pairs = lm_alloc_zero(size, sizeof(*pairs))))
 		return lm_fail(out_error, LM_E_NOMEM, "out of memory");
 	pairs[0] = (struct lm_tls_pair){ NULL, o->cert, o->key };
@@ -147,6 +149,8 @@ static void smtp_params(struct lm_config *c, const struct lm_config_base *base,
 	p->tls = c->tls[0] != NULL;
 	p->plain_login = o->allow_plaintext_login || near == LM_LOCAL;
 	p->require_tls = o->require_tls;
+	if (o->require_login.index != LM_LOGIN_FOR_SUBMISSION)
+		p->require_auth = o->require_login.index == LM_LOGIN_ALWAYS;
 	p->max_message_size = o->max_message_size;
 	p->max_recipients = (unsigned)o->max_recipients;
 	p->bare = (enum lm_bare_policy)o->bare_newlines.index;
@@ -190,7 +194,8 @@ static bool any_secret(const struct lm_config_base *base)
 
 static void params_make(struct lm_config *c, const struct lm_config_base *base)
 {
-	bool apop = any_secret(base);
+	int asked = c->options.apop.index;
+	bool apop = asked == LM_APOP_YES || (asked == LM_APOP_AUTO && any_secret(base));
 
 	for (int s = 0; s < LM_SERVICE_COUNT; s++)
 		for (int near = 0; near < LM_NEARNESS_COUNT; near++) {
@@ -222,7 +227,7 @@ int lm_config_new(const struct lm_server_options *options, const struct lm_confi
 		err = tls_make(c, false, out_error);
 	if (!err)
 		err = tls_make(c, true, out_error);
-	if (!err)
+	if (!err && base->store)
 		err = store_handler_make(c, base, out_error);
 	if (err) {
 		lm_config_unref(c);

@@ -45,8 +45,8 @@ enum lm_nearness lm_nearness(const char *address);
 struct lm_config {
 	_Atomic unsigned refs;
 	struct lm_server_options options;
-	struct lm_tls_context *tls[2]; /**< 0 mail, 1 POP3, which differ in ALPN */
-	struct lm_store_handler *store_handler;
+	struct lm_tls_context *tls[2];          /**< 0 mail, 1 POP3, which differ in ALPN */
+	struct lm_store_handler *store_handler; /**< NULL: no store */
 	char *mechanisms;
 	struct lm_smtp_server_params smtp[LM_SERVICE_COUNT][LM_NEARNESS_COUNT];
 	struct lm_pop3_server_params pop3[LM_SERVICE_COUNT][LM_NEARNESS_COUNT];
@@ -54,7 +54,7 @@ struct lm_config {
 
 /** What a snapshot stands on. Everything is borrowed and outlives it. */
 struct lm_config_base {
-	struct lm_store *store;
+	struct lm_store *store;          /**< NULL: none */
 	struct lm_accounts *accounts[2]; /**< of the option "user"; those kept beside the store */
 	size_t account_count;
 	struct lm_pool *pool;

@@ -11,7 +11,7 @@ void lm_reply_drop(const struct lm_reply *reply)
 
 static size_t handler_count(const struct lm_conn *conn)
 {
-	return conn->worker->shared->handler_count + 1;
+	return conn->worker->shared->handler_count + conn->worker->shared->has_store;
 }
 
 /* Handler `i` of a connection; the last is the store's. */

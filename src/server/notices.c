@@ -17,7 +17,7 @@ static bool is_account(const struct lm_server *s, const char *name)
 
 static void expect_account(const struct lm_server *s, const char *option, const char *name)
 {
-	if (name && !is_account(s, name))
+	if (name && s->shared.has_store && !is_account(s, name))
 		lm_log(s->shared.log, LM_LOG_WARN, "config.no_account",
 		       LM_LOG_TEXT("option", lm_str(option)), LM_LOG_TEXT("name", lm_str(name)));
 }
@@ -39,7 +39,7 @@ void lm_server_check_postmaster(const struct lm_server *s, const struct lm_serve
 		                                .domain_count = o->domain.count };
 	struct lm_candidates names;
 
-	if (!takes_mail(o) || o->catch_all || o->postmaster)
+	if (!s->shared.has_store || !takes_mail(o) || o->catch_all || o->postmaster)
 		return;
 	lm_resolve_address(&rules, lm_str("postmaster"), &names);
 	for (size_t i = 0; i < names.count; i++)

@@ -68,6 +68,26 @@ static bool listens(const struct lm_server_options *o)
 	       o->pop3s.on;
 }
 
+/* Without a store nothing looks at accounts, and without TLS some listeners have nothing to say. */
+static int check_parts(const struct lm_server_options *o, struct lm_error *out_error)
+{
+	bool storeless = lm_server_options_storeless(o);
+
+	if (storeless && (o->user.count || o->accounts))
+		return lm_fail(out_error, LM_E_CONFIG,
+		               "%s: accounts belong to a store, and "
+		               "store is none",
+		               o->user.count ? "user" : "accounts");
+	if (!o->tls && (o->smtps.on || o->pop3s.on))
+		return lm_fail(out_error, LM_E_CONFIG,
+		               "%s is for TLS alone, which is off: turn "
+		               "one on or both off",
+		               o->smtps.on ? "smtps" : "pop3s");
+	if (!o->tls && o->require_tls)
+		return lm_fail(out_error, LM_E_CONFIG, "require-tls: tls is off");
+	return 0;
+}
+
 int lm_server_options_check(const struct lm_server_options *o, struct lm_error *out_error)
 {
 	if (!lm_is_hostname(o->hostname))
@@ -82,5 +102,7 @@ int lm_server_options_check(const struct lm_server_options *o, struct lm_error *
 			               NAME_MAX_LEN);
 	if (!listens(o))
 		return lm_fail(out_error, LM_E_CONFIG, "every listener is off: turn one on");
+	if (check_parts(o, out_error) < 0)
+		return LM_E_CONFIG;
 	return check_auth(o->auth, out_error);
 }

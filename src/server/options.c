@@ -217,7 +217,7 @@ static int complete_tls(struct lm_server_options *options, bool *out_own,
 		               options->tls_min.word, options->tls_max.word);
 	if (options->key && !options->cert)
 		return lm_fail(out_error, LM_E_CONFIG, "key is given without cert");
-	*out_own = !options->cert;
+	*out_own = !options->cert && options->tls;
 	if (options->cert)
 		return fill(&options->key, "", options->cert, "", out_error);
 	err = fill(&options->cert, "", options->data_dir, "/cert.pem", out_error);
@@ -288,6 +288,11 @@ int lm_make_directory(const char *path, struct lm_error *out_error)
 		part[i] = c;
 	}
 	return 0;
+}
+
+bool lm_server_options_storeless(const struct lm_server_options *options)
+{
+	return strcmp(options->store, "none") == 0;
 }
 
 static bool same_values(const struct lm_server_options *a, const struct lm_server_options *b,

@@ -76,9 +76,12 @@ struct lm_option_address {
 	struct lm_address at;
 };
 
+enum lm_apop_choice { LM_APOP_AUTO, LM_APOP_YES, LM_APOP_NO };
+enum lm_login_choice { LM_LOGIN_FOR_SUBMISSION, LM_LOGIN_ALWAYS, LM_LOGIN_NEVER };
+
 /** A word of the placeholder's list and its number there, from 0. For `bare_newlines` the number is
  * an enum lm_bare_policy, for `tls_min` and `tls_max` an enum lm_tls_version minus LM_TLS_1_0, for
- * `log_level` an enum lm_log_level. */
+ * `log_level` an enum lm_log_level, for `apop` and `require_login` those above. */
 struct lm_option_choice {
 	int index;
 	char word[12];
@@ -159,6 +162,9 @@ LM_MUST bool lm_is_hostname(const char *name);
 /** Make a directory with those above it, for this user only (0700); one that exists is fine.
  * Errors: LM_E_IO, LM_E_DENIED, LM_E_FULL. */
 LM_MUST int lm_make_directory(const char *path, struct lm_error *out_error);
+
+/** Whether the server does without a store ("none"). */
+bool lm_server_options_storeless(const struct lm_server_options *options);
 
 /** The name of an option that differs and may not change while running; NULL when there is none. */
 const char *lm_server_options_fixed_change(const struct lm_server_options *running,

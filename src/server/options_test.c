@@ -377,6 +377,22 @@ static void what_contradicts_is_refused(void **state)
 	assert_set("key", "/k.pem");
 	assert_err(lm_server_options_complete(o, NULL, &why), LM_E_CONFIG);
 	assert_non_null(strstr(why.text, "cert"));
+	assert_set("key", NULL);
+	assert_set("store", "none");
+	assert_set("accounts", "sqlite:/a.db");
+	assert_err(lm_server_options_complete(o, NULL, &why), LM_E_CONFIG);
+	assert_non_null(strstr(why.text, "accounts"));
+	assert_set("accounts", NULL);
+	assert_set("tls", "no");
+	assert_err(lm_server_options_complete(o, NULL, &why), LM_E_CONFIG);
+	assert_non_null(strstr(why.text, "smtps"));
+	assert_set("smtps", "off");
+	assert_set("pop3s", "off");
+	assert_set("require-tls", "yes");
+	assert_err(lm_server_options_complete(o, NULL, &why), LM_E_CONFIG);
+	assert_non_null(strstr(why.text, "require-tls"));
+	assert_set("require-tls", "no");
+	assert_err(lm_server_options_complete(o, NULL, &why), 0);
 }
 
 static void assert_incomplete(struct lm_server_options *o, const char *name, const char *value)

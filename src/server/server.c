@@ -21,6 +21,7 @@ int lm_server_new(struct lm_server **out_server)
 	pthread_cond_init(&s->changed, NULL);
 	s->shared.started = lm_server_worker_started;
 	s->shared.ended = lm_server_worker_ended;
+	s->shared.shut = lm_server_worker_shut;
 	*out_server = s;
 	return 0;
 }
@@ -166,6 +167,14 @@ void lm_server_drain(struct lm_server *s, lm_time_ms timeout)
 	for (unsigned i = 0; s->workers && i < s->shared.worker_count; i++)
 		if (s->workers[i])
 			lm_worker_drain(s->workers[i], timeout);
+}
+
+void lm_server_wait_shut(struct lm_server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	while (s->accepting)
+		pthread_cond_wait(&s->changed, &s->lock);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void lm_server_wait(struct lm_server *s)

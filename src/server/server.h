@@ -18,8 +18,8 @@ struct lm_server {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	struct lm_server_options options; /**< as set, for the next start or reload */
-	unsigned starting, alive;         /**< workers */
+	struct lm_server_options options;    /**< as set, for the next start or reload */
+	unsigned starting, accepting, alive; /**< workers */
 	int start_result;
 	struct lm_error start_error;
 };
@@ -40,5 +40,6 @@ void lm_server_close(struct lm_server *server);
 
 void lm_server_worker_started(struct lm_shared *shared, int err, const struct lm_error *error);
 void lm_server_worker_ended(struct lm_shared *shared);
+void lm_server_worker_shut(struct lm_shared *shared);
 
 #endif

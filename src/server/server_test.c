@@ -174,6 +174,152 @@ static void mail_survives_a_restart(void **state)
 	lm_rig_free(&rig);
 }
 
+static enum lm_verdict always(void *ctx, void **connection, const struct lm_event *event,
+                              struct lm_reply *out_reply, struct lm_ticket ticket)
+{
+	(void)ctx;
+	(void)connection;
+	(void)event;
+	(void)out_reply;
+	(void)ticket;
+	return LM_ANSWERED;
+}
+
+static void handlers_can_do_without_a_store(void **state)
+{
+	struct lm_callbacks callbacks = { .size = sizeof(callbacks),
+		                          .on_auth = always,
+		                          .on_maildrop = always,
+		                          .on_rcpt = always };
+	struct lm_rig rig;
+	struct lm_error error = { 0 };
+	int fd;
+
+	(void)state;
+	lm_rig_new(&rig, (const char *const[]){ "store", "none", NULL });
+	assert_err(lm_server_start(rig.server, &error), LM_E_CONFIG);
+	assert_non_null(strstr(error.text, "user"));
+	assert_err(lm_server_set(rig.server, "user", NULL, NULL), 0);
+	assert_err(lm_server_callbacks(rig.server, &callbacks), 0);
+	lm_rig_start(&rig);
+	fd = lm_rig_login(&rig, "anyone");
+	lm_rig_chat(fd, "STAT\r\n", "+OK 0 0");
+	close(fd);
+	fd = lm_rig_connect(&rig, "smtp");
+	lm_rig_expect(fd, "220 ");
+	lm_rig_chat(fd, "EHLO client.example\r\n", "250");
+	lm_rig_chat(fd, "MAIL FROM:<>\r\n", "250 ");
+	lm_rig_chat(fd, "RCPT TO:<anyone>\r\n", "250 ");
+	lm_rig_chat(fd, "DATA\r\n", "354 ");
+	lm_rig_chat(fd, ".\r\n", "451 4.3.5 ");
+	close(fd);
+	assert_err(lm_server_set(rig.server, "language", "nl", NULL), 0);
+	assert_err(lm_server_reload(rig.server, NULL), 0);
+	lm_rig_free(&rig);
+}
+
+static void without_tls_nobody_is_offered_any(void **state)
+{
+	struct lm_rig rig;
+	struct lm_error error = { 0 };
+	char path[100], *said;
+	int fd;
+
+	(void)state;
+	lm_rig_new(&rig, (const char *const[]){ "tls", "no", "smtps", "off", NULL });
+	assert_err(lm_server_start(rig.server, &error), LM_E_CONFIG);
+	assert_non_null(strstr(error.text, "pop3s"));
+	assert_err(lm_server_set(rig.server, "pop3s", "off", NULL), 0);
+	lm_rig_start(&rig);
+	snprintf(path, sizeof(path), "%s/cert.pem", rig.folder);
+	assert_int_equal(access(path, F_OK), -1);
+	fd = lm_rig_connect(&rig, "pop3");
+	lm_rig_expect(fd, "+OK");
+	lm_rig_say(fd, "CAPA\r\n");
+	said = lm_rig_read(fd, "\r\n.\r\n");
+	assert_null(strstr(said, "STLS"));
+	free(said);
+	lm_rig_chat(fd, "STLS\r\n", "-ERR");
+	close(fd);
+	fd = lm_rig_connect(&rig, "smtp");
+	lm_rig_expect(fd, "220 ");
+	lm_rig_chat(fd, "EHLO client.example\r\n", "250");
+	lm_rig_chat(fd, "STARTTLS\r\n", "454 ");
+	close(fd);
+	lm_rig_free(&rig);
+}
+
+static void login_is_required_as_was_said(void **state)
+{
+	struct lm_rig rig;
+	int fd;
+
+	(void)state;
+	lm_rig_new(&rig, (const char *const[]){ "require-login", "no", NULL });
+	lm_rig_start(&rig);
+	fd = lm_rig_connect(&rig, "submission");
+	lm_rig_expect(fd, "220 ");
+	lm_rig_chat(fd, "EHLO client.example\r\n", "250");
+	lm_rig_chat(fd, "MAIL FROM:<>\r\n", "250 ");
+	close(fd);
+	assert_err(lm_server_set(rig.server, "require-login", "yes", NULL), 0);
+	assert_err(lm_server_set(rig.server, "apop", "no", NULL), 0);
+	assert_err(lm_server_reload(rig.server, NULL), 0);
+	lm_rig_await_open(&rig, 0);
+	fd = lm_rig_connect(&rig, "smtp");
+	lm_rig_expect(fd, "220 ");
+	lm_rig_chat(fd, "EHLO client.example\r\n", "250");
+	lm_rig_chat(fd, "MAIL FROM:<>\r\n", "530 5.7.0 ");
+	close(fd);
+	lm_rig_free(&rig);
+}
+
+static void apop_is_offered_as_was_said(void **state)
+{
+	static const char *const said[] = { "auto", "yes", "no" };
+	static const bool stamps[] = { true, true, false };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct lm_rig rig;
+		char *greeting;
+		int fd;
+
+		lm_rig_new(&rig, (const char *const[]){ "apop", said[i], NULL });
+		lm_rig_start(&rig);
+		fd = lm_rig_connect(&rig, "pop3");
+		greeting = lm_rig_read(fd, "\r\n");
+		assert_int_equal(strchr(greeting, '<') != NULL, stamps[i]);
+		free(greeting);
+		close(fd);
+		lm_rig_free(&rig);
+	}
+}
+
+static void an_address_is_free_when_shut(void **state)
+{
+	struct lm_rig rig, next;
+	char where[32];
+	int fd;
+
+	(void)state;
+	lm_rig_new(&rig, NULL);
+	lm_rig_start(&rig);
+	snprintf(where, sizeof(where), "%s", lm_server_endpoint(rig.server, "pop3"));
+	fd = lm_rig_login(&rig, "anna");
+	lm_server_drain(rig.server, 60000);
+	lm_server_wait_shut(rig.server);
+	lm_rig_new(&next, (const char *const[]){ "pop3", where, NULL });
+	lm_rig_start(&next);
+	close(fd);
+	fd = lm_rig_login(&next, "anna");
+	close(fd);
+	lm_server_wait(rig.server);
+	lm_server_wait_shut(rig.server);
+	lm_rig_free(&next);
+	lm_rig_free(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +328,11 @@ int main(void)
 		cmocka_unit_test(lmtp_listens_on_a_socket),
 		cmocka_unit_test(what_cannot_be_is_said_before_anything_runs),
 		cmocka_unit_test(mail_survives_a_restart),
+		cmocka_unit_test(handlers_can_do_without_a_store),
+		cmocka_unit_test(without_tls_nobody_is_offered_any),
+		cmocka_unit_test(login_is_required_as_was_said),
+		cmocka_unit_test(apop_is_offered_as_was_said),
+		cmocka_unit_test(an_address_is_free_when_shut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

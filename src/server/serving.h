@@ -42,12 +42,15 @@ struct lm_installed {
 struct lm_shared {
 	struct lm_installed handlers[LM_MAX_HANDLERS]; /**< in front of the store's */
 	size_t handler_count;
+	bool has_store; /**< its handler is asked behind them */
 	const struct lm_log *log;
 	struct lm_limits *limits;
 	unsigned worker_count;
 	/** A worker has started (0) or could not, or has ended. */
 	void (*started)(struct lm_shared *shared, int err, const struct lm_error *error);
 	void (*ended)(struct lm_shared *shared);
+	/** A worker that has started accepts no more. */
+	void (*shut)(struct lm_shared *shared);
 };
 
 /** A snapshot as one worker uses it: with the store handler's context for this thread. */

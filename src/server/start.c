@@ -14,6 +14,7 @@ void lm_server_worker_started(struct lm_shared *shared, int err, const struct lm
 
 	pthread_mutex_lock(&s->lock);
 	s->starting--;
+	s->accepting += err == 0;
 	if (err && !s->start_result) {
 		s->start_result = err;
 		s->start_error = *error;
@@ -28,6 +29,16 @@ void lm_server_worker_ended(struct lm_shared *shared)
 
 	pthread_mutex_lock(&s->lock);
 	s->alive--;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void lm_server_worker_shut(struct lm_shared *shared)
+{
+	struct lm_server *s = lm_container(shared, struct lm_server, shared);
+
+	pthread_mutex_lock(&s->lock);
+	s->accepting--;
 	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 }
@@ -85,8 +96,12 @@ static int store_open(struct lm_server *s, const struct lm_server_options *o,
                       struct lm_error *out_error)
 {
 	bool in_dir = is_in_data_dir(o, o->store) || is_in_data_dir(o, o->accounts);
-	int err = in_dir ? lm_make_directory(o->data_dir, out_error) : 0;
+	int err;
 
+	s->shared.has_store = !lm_server_options_storeless(o);
+	if (!s->shared.has_store)
+		return 0;
+	err = in_dir ? lm_make_directory(o->data_dir, out_error) : 0;
 	if (!err)
 		err = lm_store_open(o->store, &s->base.store, out_error);
 	if (!err)
@@ -115,8 +130,9 @@ static int base_open(struct lm_server *s, const struct lm_server_options *o,
 	if (err)
 		return err;
 	s->base.log = s->shared.log;
-	s->base.decides = lm_store_handler_ops()->decides | lm_store_handler_ops()->hears |
-	                  LM_EVENT_BIT(LM_EVENT_AUTH_DONE);
+	s->base.decides = LM_EVENT_BIT(LM_EVENT_AUTH_DONE);
+	if (s->shared.has_store)
+		s->base.decides |= lm_store_handler_ops()->decides | lm_store_handler_ops()->hears;
 	for (size_t i = 0; i < s->shared.handler_count; i++) {
 		const struct lm_handler_ops *ops = s->shared.handlers[i].ops;
 

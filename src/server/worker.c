@@ -85,7 +85,7 @@ static int setup_new(struct lm_worker *w, struct lm_config *config, struct lm_se
 		return lm_fail(out_error, LM_E_NOMEM, "out of memory");
 	setup->refs = 1;
 	setup->store_context = config->store_handler;
-	if (ops->worker_start)
+	if (config->store_handler && ops->worker_start)
 		err = ops->worker_start(config->store_handler, w, &setup->store_context, out_error);
 	if (err) {
 		lm_free(setup);
@@ -103,7 +103,7 @@ void lm_setup_unref(struct lm_worker *w, struct lm_setup *setup)
 	(void)w;
 	if (!setup || --setup->refs)
 		return;
-	if (ops->worker_stop)
+	if (setup->config->store_handler && ops->worker_stop)
 		ops->worker_stop(setup->store_context);
 	lm_config_unref(setup->config);
 	lm_free(setup);
@@ -222,6 +222,7 @@ static void drain(struct lm_worker *w, lm_time_ms timeout)
 	if (!w->draining) {
 		w->draining = true;
 		doors_close(w);
+		w->shared->shut(w->shared);
 		lm_proxy_close_all(w);
 		drain_links(w);
 	}
