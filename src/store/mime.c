@@ -135,3 +135,21 @@ int lm_mime_store_flush(struct lm_mime_store *store, struct lm_error *out_error)
 {
 	return store->ops->flush(store, out_error);
 }
+
+const char *lm_mime_store_mailbox(const struct lm_mime_store *store)
+{
+	return store->ops->mailbox ? store->ops->mailbox(store) : NULL;
+}
+
+int lm_mime_store_beside(struct lm_mime_store *store, const char *mailbox,
+                         struct lm_mime_store **out_store, struct lm_error *out_error)
+{
+	int err;
+
+	if (!store->ops->beside)
+		return lm_fail(out_error, LM_E_CONFIG, "a store without mailboxes");
+	err = store->ops->beside(store, mailbox, out_store, out_error);
+	if (err == 0)
+		(*out_store)->commit = store->commit;
+	return err;
+}

@@ -62,6 +62,10 @@ struct lm_mime_ops {
 	int (*add_end)(struct lm_mime_add *add, char *out_name, struct lm_error *out_error);
 	void (*add_abort)(struct lm_mime_add *add);
 	int (*flush)(struct lm_mime_store *store, struct lm_error *out_error);
+	/** lm_mime_store_mailbox and lm_mime_store_beside; NULL, both, where there is one heap. */
+	const char *(*mailbox)(const struct lm_mime_store *store);
+	int (*beside)(struct lm_mime_store *store, const char *mailbox,
+	              struct lm_mime_store **out_store, struct lm_error *out_error);
 };
 
 /** Room for an item's name with its NUL, as lm_mime_add_end promises it. */
@@ -89,6 +93,17 @@ struct lm_mime_backend {
 	             void (*report)(void *ctx, const char *problem), void *ctx,
 	             struct lm_error *out_error);
 };
+
+/** The maildrop that a store of several shows, "" for a Maildir's own; NULL: it has no names. */
+const char *lm_mime_store_mailbox(const struct lm_mime_store *store);
+/**
+ * Open another maildrop of what is open already, with the same settings; NULL: the one that is
+ * taken where nobody says. Each is closed by itself, in any order. Errors: LM_E_CONFIG (no store of
+ * several, no name), LM_E_NOMEM. Threads: each store has its own; `store` must not be in use
+ * during the call.
+ */
+LM_MUST int lm_mime_store_beside(struct lm_mime_store *store, const char *mailbox,
+                                 struct lm_mime_store **out_store, struct lm_error *out_error);
 
 #define LM_TAG_BIT(tag) (1U << (tag))
 enum { LM_TAGS_ALL = (1 << LM_TAG_COUNT) - 1 };

@@ -22,12 +22,20 @@ static void forget(struct lm_boxes *b)
 	b->names = NULL;
 }
 
+static void shared_unref(struct lm_boxes_shared *shared)
+{
+	if (!shared || atomic_fetch_sub(&shared->refs, 1) > 1)
+		return;
+	lm_store_close(shared->store);
+	lm_free(shared);
+}
+
 static void boxes_close(struct lm_mime_store *store)
 {
 	struct lm_boxes *b = boxes_of(store);
 
 	forget(b);
-	lm_store_close(b->store);
+	shared_unref(b->shared);
 	lm_loop_free(b->loop);
 	lm_free(b);
 }
@@ -173,6 +181,14 @@ static int mark(struct lm_mime_store *store, const struct lm_mime_item *item, en
 	           : 0;
 }
 
+static const char *mailbox_of(const struct lm_mime_store *store)
+{
+	return ((const struct lm_boxes *)store)->base;
+}
+
+static int beside(struct lm_mime_store *store, const char *mailbox,
+                  struct lm_mime_store **out_store, struct lm_error *out_error);
+
 static const struct lm_mime_ops ops = {
 	.close = boxes_close,
 	.query = query,
@@ -184,6 +200,8 @@ static const struct lm_mime_ops ops = {
 	.add_end = lm_boxes_add_end,
 	.add_abort = lm_boxes_add_abort,
 	.flush = lm_boxes_flush,
+	.mailbox = mailbox_of,
+	.beside = beside,
 };
 
 /* The accounts of a store, as far as a default wants to know them. */
@@ -241,30 +259,82 @@ static int choose_base(struct lm_boxes *b, const char *url, const char *mailbox,
 	return 0;
 }
 
-int lm_boxes_open(const char *url, const char *rest, const struct lm_mime_conf *conf,
-                  struct lm_mime_store **out_store, struct lm_error *out_error)
+static int shared_new(const char *url, struct lm_boxes_shared **out_shared,
+                      struct lm_error *out_error)
+{
+	struct lm_boxes_shared *shared = lm_alloc(sizeof(*shared) + strlen(url) + 1);
+	int err;
+
+	if (!shared)
+		return lm_fail(out_error, LM_E_NOMEM, "out of memory");
+	*shared = (struct lm_boxes_shared){ .store = NULL };
+	atomic_init(&shared->refs, 1);
+	memcpy(shared->url, url, strlen(url) + 1);
+	err = lm_store_open(url, &shared->store, out_error);
+	if (err)
+		lm_free(shared);
+	else
+		*out_shared = shared;
+	return err;
+}
+
+/* One maildrop of a store; takes a reference over, also on an error. */
+static int boxes_new(struct lm_boxes_shared *shared, const char *mailbox, struct lm_boxes **out_b,
+                     struct lm_error *out_error)
 {
 	struct lm_boxes *b = lm_alloc_zero(1, sizeof(*b));
 	int err = b ? lm_loop_new(&b->loop) : LM_E_NOMEM;
 
-	(void)rest;
 	if (err) {
 		lm_free(b);
+		shared_unref(shared);
 		return lm_fail(out_error, err, "cannot wait for a store: %s", lm_err_text(err));
 	}
 	b->head.ops = &ops;
-	b->limit = conf->limit ? conf->limit : SIZE_MAX;
-	b->descending = conf->descending;
-	err = lm_store_open(url, &b->store, out_error);
-	if (err == 0)
-		err = choose_base(b, url, conf->value[LM_MIME_MAILBOX], out_error);
-	if (err) {
-		boxes_close(&b->head);
-		return err;
-	}
+	b->shared = shared;
+	b->store = shared->store;
 	b->head.caps = LM_MIME_REMEMBERS;
 	if (b->store->ops->caps & LM_STORE_DURABLE)
 		b->head.caps |= LM_MIME_DURABLE;
+	err = choose_base(b, shared->url, mailbox, out_error);
+	if (err)
+		boxes_close(&b->head);
+	else
+		*out_b = b;
+	return err;
+}
+
+static int beside(struct lm_mime_store *store, const char *mailbox,
+                  struct lm_mime_store **out_store, struct lm_error *out_error)
+{
+	const struct lm_boxes *one = boxes_of(store);
+	struct lm_boxes *b = NULL;
+	int err;
+
+	atomic_fetch_add(&one->shared->refs, 1);
+	err = boxes_new(one->shared, mailbox, &b, out_error);
+	if (err)
+		return err;
+	b->limit = one->limit;
+	b->descending = one->descending;
+	*out_store = &b->head;
+	return 0;
+}
+
+int lm_boxes_open(const char *url, const char *rest, const struct lm_mime_conf *conf,
+                  struct lm_mime_store **out_store, struct lm_error *out_error)
+{
+	struct lm_boxes_shared *shared = NULL;
+	struct lm_boxes *b = NULL;
+	int err = shared_new(url, &shared, out_error);
+
+	(void)rest;
+	if (err == 0)
+		err = boxes_new(shared, conf->value[LM_MIME_MAILBOX], &b, out_error);
+	if (err)
+		return err;
+	b->limit = conf->limit ? conf->limit : SIZE_MAX;
+	b->descending = conf->descending;
 	*out_store = &b->head;
 	return 0;
 }

@@ -43,6 +43,69 @@ static void the_mailbox_is_the_only_account(void **state)
 	mime_rig_free(rig);
 }
 
+static int add_to(struct lm_mime_store *store, const char *text)
+{
+	const struct lm_mime_item item = { .guid = lm_str(text) };
+	struct lm_mime_add *add;
+	int err = lm_mime_add_begin(store, &item, &add, NULL);
+
+	if (err)
+		return err;
+	err = lm_mime_add_write(add, lm_str(text), NULL);
+	if (err)
+		lm_mime_add_abort(add);
+	else
+		err = lm_mime_add_end(add, NULL, NULL);
+	return err ? err : lm_mime_store_flush(store, NULL);
+}
+
+static size_t count_of(struct lm_mime_store *store)
+{
+	struct lm_mime_query query;
+
+	assert_err(lm_mime_store_query(store, 0, SIZE_MAX, &query, NULL), 0);
+	return query.count;
+}
+
+static void maildrops_beside_each_other(void **state)
+{
+	struct mime_rig *rig = rig_of(*state);
+	struct lm_mime_store *anna, *bert, *first;
+	struct lm_error error;
+
+	assert_err(lm_mime_store_beside(rig->store, "anna", &anna, &error), 0);
+	assert_string_equal(lm_mime_store_mailbox(anna), "anna");
+	assert_err(lm_mime_store_beside(anna, "bert", &bert, &error), 0);
+	assert_err(lm_mime_store_beside(anna, "a/b", &first, &error), LM_E_CONFIG);
+	assert_err(add_to(rig->store, "first"), 0);
+	assert_err(add_to(anna, "one"), 0);
+	assert_err(add_to(anna, "one"), LM_E_EXISTS);
+	assert_err(add_to(bert, "one"), 0);
+	assert_err(add_to(bert, "two"), 0);
+	lm_mime_store_close(rig->store);
+	rig->store = NULL;
+	assert_int_equal(count_of(anna), 1);
+	lm_mime_store_close(anna);
+	assert_int_equal(count_of(bert), 2);
+	assert_err(lm_mime_store_beside(bert, NULL, &first, &error), 0);
+	lm_mime_store_close(bert);
+	assert_int_equal(count_of(first), 1);
+	lm_mime_store_close(first);
+	mime_rig_free(rig);
+}
+
+static void one_heap_has_no_maildrops(void **state)
+{
+	struct mime_rig *rig = rig_of("fake:");
+	struct lm_mime_store *other;
+	struct lm_error error;
+
+	(void)state;
+	assert_null(lm_mime_store_mailbox(rig->store));
+	assert_err(lm_mime_store_beside(rig->store, "anna", &other, &error), LM_E_CONFIG);
+	mime_rig_free(rig);
+}
+
 static void a_late_failure_is_told_by_the_flush(void **state)
 {
 	struct mime_rig *rig = rig_of("faulty:draft_commit=3+:FULL:sqlite:@/mail.db");
@@ -210,6 +273,11 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_mailbox_is_the_only_account),
+		{ "maildrops_beside_each_other sqlite", maildrops_beside_each_other, NULL, NULL,
+		  (void *)"sqlite:@/mail.db" },
+		{ "maildrops_beside_each_other memory", maildrops_beside_each_other, NULL, NULL,
+		  (void *)"memory:" },
+		cmocka_unit_test(one_heap_has_no_maildrops),
 		cmocka_unit_test(a_late_failure_is_told_by_the_flush),
 		cmocka_unit_test(failures_are_passed_on),
 		cmocka_unit_test(many_are_added_at_once),

@@ -8,6 +8,8 @@
 #include "store/boxes/boxes.h"
 #include "store/store_impl.h"
 
+#include <stdatomic.h>
+
 /** Commits under way at once: enough for the store to make a group of them. */
 enum { LM_BOXES_COMMITS = 256, LM_BOXES_PIECE = 64 * 1024 };
 
@@ -26,8 +28,16 @@ struct lm_box {
 
 struct lm_boxes_commit;
 
+/** What the maildrops of one store share. */
+struct lm_boxes_shared {
+	struct lm_store *store;
+	atomic_uint refs;
+	char url[];
+};
+
 struct lm_boxes {
 	struct lm_mime_store head;
+	struct lm_boxes_shared *shared;
 	struct lm_store *store;
 	struct lm_loop *loop;
 	char base[LM_BOXES_BASE + 1];
