@@ -47,17 +47,20 @@ static int open_named(void)
 	return fd;
 }
 
-static int open_file(struct lm_stash *s, struct lm_error *out_error)
+int lm_stash_file(int *out_fd, struct lm_error *out_error)
 {
+	int fd = -1;
+
 #ifdef O_TMPFILE
-	s->fd = open(folder(), O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+	fd = open(folder(), O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
 #endif
-	if (s->fd < 0)
-		s->fd = open_named();
-	if (s->fd >= 0)
-		return 0;
-	return lm_fail_errno(out_error, lm_err_from_errno(errno), errno,
-	                     "cannot make a temporary file in %.100s", folder());
+	if (fd < 0)
+		fd = open_named();
+	if (fd < 0)
+		return lm_fail_errno(out_error, lm_err_from_errno(errno), errno,
+		                     "cannot make a temporary file in %.100s", folder());
+	*out_fd = fd;
+	return 0;
 }
 
 static int flush(struct lm_stash *s, struct lm_error *out_error)
@@ -87,7 +90,7 @@ static int add_piece(struct lm_stash *s, struct lm_bytes piece, struct lm_error 
 	if (lm_buf_len(&s->memory) <= LM_STASH_MEMORY)
 		return 0;
 	if (s->fd < 0)
-		err = open_file(s, out_error);
+		err = lm_stash_file(&s->fd, out_error);
 	return err ? err : flush(s, out_error);
 }
 

@@ -30,4 +30,8 @@ uint64_t lm_stash_size(const struct lm_stash *s);
 LM_MUST int lm_stash_read(const struct lm_stash *s, uint64_t at, uint8_t *out, size_t room,
                           size_t *out_len);
 
+/** A temporary file without a name, as a stash has it; the caller closes it. Errors: LM_E_DENIED,
+ * LM_E_FULL, LM_E_IO …; the text names the folder. */
+LM_MUST int lm_stash_file(int *out_fd, struct lm_error *out_error);
+
 #endif
