@@ -30,7 +30,8 @@ struct lm_stream *lm_stream_of(struct lm_js *js, struct lm_js_value *handle);
 struct lm_js_value *lm_stream_handle(struct lm_js *js, struct lm_stream *stream);
 
 /** Errors of all: LM_E_IO, LM_E_FULL, LM_E_DENIED (opened for reading only), LM_E_NOMEM. */
-LM_MUST int lm_stream_size(struct lm_stream *stream, uint64_t *out_size, struct lm_error *out_error);
+LM_MUST int lm_stream_size(struct lm_stream *stream, uint64_t *out_size,
+                           struct lm_error *out_error);
 /** Read at `at`, without moving the position; *out_len 0: the end. */
 LM_MUST int lm_stream_read_at(struct lm_stream *stream, uint64_t at, uint8_t *out, size_t room,
                               size_t *out_len, struct lm_error *out_error);
