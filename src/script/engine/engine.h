@@ -127,8 +127,8 @@ struct lm_js_value *lm_js_compile(struct lm_js *js, const struct lm_js_source *s
 struct lm_js_value *lm_js_call(struct lm_js *js, struct lm_js_value *function,
                                struct lm_js_value *self, size_t count,
                                struct lm_js_value *const args[]);
-struct lm_js_value *lm_js_construct(struct lm_js *js, struct lm_js_value *constructor,
-                                    size_t count, struct lm_js_value *const args[]);
+struct lm_js_value *lm_js_construct(struct lm_js *js, struct lm_js_value *constructor, size_t count,
+                                    struct lm_js_value *const args[]);
 
 /** A script's error as people want to see it. Strings live until the next lm_js_catch. */
 struct lm_js_error {
@@ -166,7 +166,7 @@ struct lm_js_value *lm_js_arg(const struct lm_js_call *call, size_t i);
 enum lm_js_error_kind { LM_JS_ERROR, LM_JS_TYPE_ERROR, LM_JS_RANGE_ERROR, LM_JS_SYNTAX_ERROR };
 /** Throw; always NULL, so that one can return it. */
 struct lm_js_value *lm_js_throw(struct lm_js *js, enum lm_js_error_kind kind, const char *fmt, ...)
-	LM_PRINTF(3, 4);
+        LM_PRINTF(3, 4);
 /** Throw an Error with `message` error->text and `code` "NOT_FOUND" and the like. */
 struct lm_js_value *lm_js_throw_error(struct lm_js *js, const struct lm_error *error);
 /** Throw a value. */
@@ -196,8 +196,8 @@ void lm_js_promise_settle(struct lm_js *js, struct lm_js_promise *promise, bool 
 /** Forget it unsettled (the VM ends). */
 void lm_js_promise_free(struct lm_js *js, struct lm_js_promise *promise);
 /** Where rejections go that nobody handled by the end of a turn. */
-void lm_js_on_rejection(struct lm_js *js,
-                        void (*rejected)(void *ctx, struct lm_js_value *reason), void *ctx);
+void lm_js_on_rejection(struct lm_js *js, void (*rejected)(void *ctx, struct lm_js_value *reason),
+                        void *ctx);
 /**@}*/
 
 /** @name Limits */
