@@ -8,4 +8,6 @@
 
 extern const struct lm_js_source lm_js_internal;
 
+extern const struct lm_js_source lm_js_crypto;
+
 #endif
