@@ -41,11 +41,24 @@ struct lm_script {
 	void (*print)(void *ctx, bool to_stderr, struct lm_bytes line);
 	void *print_ctx;
 	struct lm_pool *pool; /**< for jobs that block; results come back by lm_op on a loop */
+	/** Raw octets of console.write to standard output; NULL: nowhere. Threads: any. */
+	void (*write)(void *ctx, struct lm_bytes octets);
 	struct lm_script_memory *memory; /**< infinity.memory; threads: any */
 	/** infinity.store: what is open (store.h); NULL: scripts have no stores. Threads: any. */
 	struct lm_script_stores *stores;
-	atomic_bool terminated; /**< infinity.terminated; threads: any */
+	atomic_bool terminated;    /**< infinity.terminated; threads: any */
+	struct lm_script_own *own; /**< lm_script_init */
 };
+
+/** Begin a program; the members above are set, but for `memory`,
+ * `stores`, `terminated` and `own`. Behind it runtimes can be made; free with lm_script_done, also
+ * on error. Errors: LM_E_NOMEM. */
+LM_MUST int lm_script_init(struct lm_script *script, struct lm_error *out_error);
+/** Behind the last runtime. Zeroed memory is fine. */
+void lm_script_done(struct lm_script *script);
+/** What the program ends with, 0 to 255; the first that is not 0 stays. Threads: any. */
+void lm_script_set_exit(struct lm_script *script, int code);
+int lm_script_exit(const struct lm_script *script);
 
 struct lm_runtime {
 	struct lm_js *js;
@@ -70,6 +83,21 @@ void lm_runtime_free(struct lm_runtime *rt);
 /**@{*/
 void lm_runtime_hold(struct lm_runtime *rt);
 void lm_runtime_release(struct lm_runtime *rt);
+/** Call `stop` once, on the runtime's thread and outside of script, when the program is to end; it
+ * should begin to drain. A program that ends already: at the loop's next turn. */
+LM_MUST int lm_runtime_on_terminate(struct lm_runtime *rt, void (*stop)(void *ctx), void *ctx);
+void lm_runtime_off_terminate(struct lm_runtime *rt, void (*stop)(void *ctx), void *ctx);
+/** Run the loop until nobody holds the runtime. Once the program is to end, timers count only while
+ * a driven call (lm_runtime_drive) waits, and for five seconds at most. */
+void lm_runtime_run(struct lm_runtime *rt);
+/**
+ * Call a function, await what it gives, and call `done` once with the value or what it threw:
+ * inside this call, or from the loop. It holds the runtime meanwhile. Where the runtime ends first,
+ * `done` is not called. False: out of memory (and thrown).
+ */
+bool lm_runtime_drive(struct lm_runtime *rt, struct lm_js_value *function, size_t count,
+                      struct lm_js_value *const args[],
+                      void (*done)(void *ctx, bool good, struct lm_js_value *value), void *ctx);
 /** Wait without running script; false: infinity.terminated was set meanwhile, or the runtime's
  * event was given up (lm_runtime_interrupt). */
 bool lm_runtime_sleep(struct lm_runtime *rt, lm_time_ms ms);
@@ -98,6 +126,10 @@ void lm_script_print(struct lm_script *script, enum lm_console_level level, char
 /** A script's error nobody caught: to the console with file, line, column and stack. `where` says
  * what ran: "main.js", "pop3 onLogin, session 7". */
 void lm_script_report(struct lm_script *script, const char *where, const struct lm_js_error *error);
+/** The same for who is the last to see an error; in the main runtime it ends the program with 1. */
+void lm_runtime_fail(struct lm_runtime *rt, const char *where, const struct lm_js_error *error);
+/** The same of what a call threw; false: nothing was thrown. */
+bool lm_runtime_fail_caught(struct lm_runtime *rt, const char *where);
 /**@}*/
 
 /** @name Modules */
@@ -144,6 +176,9 @@ struct lm_script_params {
 	const struct lm_log *log;
 	void (*print)(void *ctx, bool to_stderr, struct lm_bytes line);
 	void *print_ctx;
+	void (*write)(void *ctx, struct lm_bytes octets); /**< see struct lm_script */
+	/** End the process at once: a second signal came. NULL: it means nothing. Threads: any. */
+	void (*quit)(int code);
 };
 /** Run a program to its end on the calling thread; *out_exit is its exit code (1 when a script's
  * error ended it, which was reported). Before any other thread starts: lm_js_setup. Errors:

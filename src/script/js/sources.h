@@ -6,7 +6,11 @@
 
 #include "script/engine/engine.h"
 
+extern const struct lm_js_source lm_js_console;
+extern const struct lm_js_source lm_js_core;
 extern const struct lm_js_source lm_js_internal;
+extern const struct lm_js_source lm_js_require;
+extern const struct lm_js_source lm_js_timers;
 
 extern const struct lm_js_source lm_js_crypto;
 
