@@ -52,6 +52,7 @@ bool lm_cli_is_for(const struct lm_option *option, const struct lm_cli_action *a
 const char *lm_cli_nearest(const char *const *names, size_t count, const char *name);
 
 extern const struct lm_cli_command lm_cli_serve_command;
+extern const struct lm_cli_command lm_cli_run_command;
 extern const struct lm_cli_command lm_cli_user_command;
 extern const struct lm_cli_command lm_cli_smtp_command;
 extern const struct lm_cli_command lm_cli_sendmail_command;
