@@ -4,8 +4,11 @@
 #include "base/error.h"
 #include "base/nearest.h"
 
+#include <stdio.h>
+
 /* A row whose module is not part of this executable has none. */
-#define M(symbol, ...) extern const struct lm_script_module lm_script_module_##symbol __attribute__((weak));
+#define M(symbol, ...) \
+	extern const struct lm_script_module lm_script_module_##symbol __attribute__((weak));
 #include "script/modules.def"
 #undef M
 
@@ -78,7 +81,8 @@ static bool throw_unknown(struct lm_runtime *rt, struct lm_bytes name)
 	char shown[LM_NEAREST_MAX + 1];
 	const char *near;
 
-	snprintf(shown, sizeof(shown), "%.*s", (int)(name.len < LM_NEAREST_MAX ? name.len : LM_NEAREST_MAX),
+	snprintf(shown, sizeof(shown), "%.*s",
+	         (int)(name.len < LM_NEAREST_MAX ? name.len : LM_NEAREST_MAX),
 	         (const char *)name.data);
 	near = nearest(shown);
 	lm_fail(&error, LM_E_NOT_FOUND, "infinity.loadModule: there is no module \"%s\"%s%s", shown,
