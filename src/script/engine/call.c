@@ -83,15 +83,14 @@ struct lm_js_value *lm_js_run(struct lm_js *js, const struct lm_js_source *sourc
  * Three ways to write the same function. What gets compiled is the expression; but a text like
  * "}); evil(); (function () {" would end it early. So the text must be right in the other two as
  * well: behind the brace that ends a method only "," or "}" may stand, and behind the one that
- * ends a declaration neither of them. A text that passes both has no such brace. The heads are
- * of one length, that columns in errors can be put right.
+ * ends a declaration neither of them. A text that passes both has no such brace.
  */
 struct form {
 	const char *expression, *declaration, *method;
 };
 static const struct form forms[] = {
-	{ "(function (", "function _(", "({       _(" },
-	{ "(async function (", "async function _(", "({       async _(" },
+	{ "(function (", "function _(", "({_(" },
+	{ "(async function (", "async function _(", "({async _(" },
 };
 
 static bool remember_file(struct lm_js *js, const char *name, size_t shift)
@@ -153,35 +152,24 @@ static JSValueRef make_function(const struct compiling *c, const struct form *fo
 	return made;
 }
 
-/* Which of two errors lies further down: the parser got further there, so that is the one meant. */
-static bool further(const struct lm_js_error *a, unsigned line, unsigned column)
-{
-	return a->line > line || (a->line == line && a->column > column);
-}
-
-/* The first form took offence; perhaps at an await, then the second is what is meant. */
+/* The first form took offence; perhaps at an await, then the second is what is meant. When that is
+ * wrong as well, the error further down is the one that tells more. */
 static const struct form *try_async(const struct compiling *c)
 {
 	struct lm_js *js = c->js;
-	size_t shift = strlen(forms[0].expression) + strlen(c->parameters) + 2;
 	struct lm_js_value *plain;
 	struct lm_js_error error;
-	unsigned line, column;
+	unsigned line;
 
-	if (!memmem(c->source->text.data, c->source->text.len, "await", 5))
-		return NULL;
-	if (!lm_js_catch(js, &error, &plain))
+	if (!memmem(c->source->text.data, c->source->text.len, "await", 5) ||
+	    !lm_js_catch(js, &error, &plain))
 		return NULL;
 	line = error.line;
-	column = error.column;
-	shift += strlen("async ");
-	if (!remember_file(js, c->source->file, shift) || check_form(c, &forms[1]))
+	if (check_form(c, &forms[1]))
 		return &forms[1];
 	lm_js_describe(js, lm_js_out(js->thrown), &error);
-	if (!further(&error, line, column)) {
-		remember_file(js, c->source->file, shift - strlen("async "));
+	if (error.line < line)
 		lm_js_throw_value(js, plain);
-	}
 	return NULL;
 }
 
@@ -190,14 +178,14 @@ static struct lm_js_value *compile(const struct compiling *c)
 	struct lm_js *js = c->js;
 	const struct form *form = &forms[0];
 	JSValueRef made, exception = NULL;
-	size_t shift = strlen(form->expression) + strlen(c->parameters) + 2;
 
-	if (!remember_file(js, c->source->file, shift))
-		return lm_js_throw(js, LM_JS_RANGE_ERROR, "no memory for %s", c->source->file);
 	if (!check_form(c, form))
 		form = try_async(c);
 	if (!form)
 		return NULL;
+	if (!remember_file(js, c->source->file,
+	                   strlen(form->expression) + strlen(c->parameters) + 2))
+		return lm_js_throw(js, LM_JS_RANGE_ERROR, "no memory for %s", c->source->file);
 	lm_js_enter(js);
 	made = make_function(c, form, &exception);
 	return lm_js_result(js, made, exception);

@@ -134,7 +134,7 @@ struct lm_js_value *lm_js_construct(struct lm_js *js, struct lm_js_value *constr
 struct lm_js_error {
 	const char *message; /**< "TypeError: x is not a function", one line */
 	const char *file;    /**< "" unknown */
-	unsigned line, column;
+	unsigned line, column; /**< 0: unknown, as the column of what the parser refuses */
 	const char *stack; /**< lines "  at function (file:line:column)"; may be "" */
 	/** A limit was met: the script was ended and could not catch that. */
 	bool ended;

@@ -259,60 +259,63 @@ static void add_frame(struct lm_buf *out, const struct frame *f)
 }
 
 /* Frames of the script's own files; where it happened is the first of them, or of all. */
-static void describe_stack(struct lm_js *js, struct lm_bytes trace, struct frame *out_where)
+static void describe_stack(struct lm_js *js, struct lm_bytes trace, struct frame *out_where,
+                           struct frame *out_first)
 {
 	struct lm_bytes line;
 	struct frame f;
-	bool own_only = true, shown = false;
+	bool own_only = true;
 
 	for (unsigned n = 0; n < FRAMES_MAX && next_line(&trace, &line);) {
 		if (!read_frame(line, &f))
 			continue;
 		f.column = true_column(js, f.file, f.line, f.column);
-		if (!shown || (own_only && !is_own(f.file)))
-			*out_where = f;
-		shown = true;
+		if (!out_first->line)
+			*out_first = *out_where = f;
 		if (is_own(f.file))
 			continue;
+		if (own_only)
+			*out_where = f;
 		own_only = false;
 		add_frame(&js->stack, &f);
 		n++;
 	}
 }
 
-/* Where the parser took offence, which the stack does not tell. */
-static void describe_place(struct lm_js *js, JSValueRef value, struct frame *where)
+/* Where the parser took offence: the stack, if there is one, tells who made it parse, and so does
+ * the column. */
+static void describe_place(struct lm_js *js, JSValueRef value, struct lm_buf *room,
+                           const struct frame *first, struct frame *where)
 {
-	struct frame place = { .line = peek_number(js, value, "line"),
-		               .column = peek_number(js, value, "column") };
+	struct frame place = { .line = peek_number(js, value, "line") };
 
-	lm_buf_clear(&js->file);
-	if (!place.line || !peek_text(js, value, "sourceURL", &js->file))
+	if (!place.line || !peek_text(js, value, "sourceURL", room))
 		return;
-	place.file = lm_buf_bytes(&js->file);
-	place.column = true_column(js, place.file, place.line, place.column);
-	*where = place;
+	place.file = lm_buf_bytes(room);
+	if (place.line != first->line || !lm_bytes_equal(place.file, first->file))
+		*where = place;
 }
 
 static void describe(struct lm_js *js, JSValueRef value, struct lm_js_error *out_error)
 {
-	struct frame where = { 0 };
-	struct lm_buf trace;
+	struct frame where = { 0 }, first = { 0 };
+	struct lm_buf trace, place;
 
 	lm_buf_clear(&js->message);
 	lm_buf_clear(&js->file);
 	lm_buf_clear(&js->stack);
 	lm_buf_init(&trace, TRACE_MAX);
+	lm_buf_init(&place, js->file.max);
 	describe_message(js, value, &js->message);
 	if (peek_text(js, value, "stack", &trace))
-		describe_stack(js, lm_buf_bytes(&trace), &where);
-	if (!where.line || is_a(js, value, LM_JS_ROOT_SYNTAX_ERROR))
-		describe_place(js, value, &where);
-	if (where.file.data != lm_buf_bytes(&js->file).data)
-		add(&js->file, where.file);
-	lm_buf_done(&trace);
+		describe_stack(js, lm_buf_bytes(&trace), &where, &first);
+	if (is_a(js, value, LM_JS_ROOT_SYNTAX_ERROR))
+		describe_place(js, value, &place, &first, &where);
+	add(&js->file, where.file);
 	one_line(&js->file);
 	*out_error = (struct lm_js_error){ .line = where.line, .column = where.column };
+	lm_buf_done(&trace);
+	lm_buf_done(&place);
 }
 
 static int code_of(struct lm_js *js, JSValueRef value)

@@ -2,8 +2,9 @@
 #include "script/engine/park.h"
 #include "script/engine/vm.h"
 
-#include <math.h>
+#include <fcntl.h>
 #include <time.h>
+#include <unistd.h>
 
 #define NS_PER_MS 1000000LL
 /* How often the engine asks, in nanoseconds of processor time. Less than 10 ms and it crashes. */
@@ -62,19 +63,63 @@ static int64_t used(struct lm_js *js, int64_t assumed)
 	return entry == LM_JS_ENTRY_UNKNOWN ? assumed : now - entry;
 }
 
+/* Octets of the whole process that are in memory: no VM holds more. */
+static uint64_t resident(void)
+{
+	char text[64];
+	uint64_t pages = 0;
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	const char *at;
+
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return UINT64_MAX;
+	text[n] = 0;
+	at = strchr(text, ' ');
+	for (at = at ? at + 1 : ""; *at >= '0' && *at <= '9'; at++)
+		pages = pages * 10 + (uint64_t)(*at - '0');
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Asking takes the longer the more objects there are, so what it costs says when to ask again. */
+static bool heap_is_over(struct lm_js *js)
+{
+	int64_t start = lm_js_cpu_now(js);
+	bool over;
+
+	if (!js->heap || start < js->heap_ask || resident() <= js->heap)
+		return false;
+	over = lm_js_heap(js) > js->heap;
+	js->heap_ask = lm_js_cpu_now(js) + 3 * (lm_js_cpu_now(js) - start);
+	return over;
+}
+
+static enum lm_js_end find_end(struct lm_js *js)
+{
+	int64_t cpu = atomic_load_explicit(&js->cpu, memory_order_relaxed);
+
+	if (js->depth == 0)
+		return LM_JS_END_NOT;
+	if (cpu && used(js, ask_every(js)) >= cpu)
+		return LM_JS_END_CPU;
+	return heap_is_over(js) ? LM_JS_END_HEAP : LM_JS_END_NOT;
+}
+
+/* The engine asks. Looking at the heap can make it ask again meanwhile. */
 static bool time_is_over(JSContextRef ctx, void *context)
 {
 	struct lm_js *js = context;
-	int64_t cpu = atomic_load_explicit(&js->cpu, memory_order_relaxed);
 
 	(void)ctx;
+	if (js->asked)
+		return false;
+	js->asked = true;
+	if (!js->ending)
+		js->ending = find_end(js);
+	js->asked = false;
 	arm(js);
-	if (js->depth == 0 || js->ending)
-		return js->ending != LM_JS_END_NOT;
-	if (cpu && used(js, ask_every(js)) >= cpu)
-		js->ending = LM_JS_END_CPU;
-	else if (js->heap && lm_js_heap(js) > js->heap)
-		js->ending = LM_JS_END_HEAP;
 	return js->ending != LM_JS_END_NOT;
 }
 

@@ -79,6 +79,8 @@ struct lm_js {
 	enum lm_js_end ending; /**< the callback said to end */
 	enum lm_js_end ended;  /**< the same for the outermost call, and for lm_js_was_ended */
 	uint64_t heap;         /**< limit in octets */
+	int64_t heap_ask;      /**< processor time from which on to look at it again */
+	bool asked;            /**< the callback runs */
 	_Atomic int64_t cpu;   /**< limit in nanoseconds */
 	/** Processor time at the outermost entry in nanoseconds, or one of these. */
 	_Atomic int64_t entry;
