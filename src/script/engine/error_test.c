@@ -82,8 +82,8 @@ static void places(void **state)
 	place("\n  throw new Error('x')", 2, 18);
 	place("\n\nlet a = ;", 3, 0);
 	place("a b", 1, 0);
-	place("function k() {\n  null.x\n}\n\nk()", 2, 8);
-	place("\nclass Mine extends Error {}\nfunction g() { throw new Mine }\ng()", 3, 31);
+	place("function k() {\n  null.x\n}\n\nk()", 2, 7);
+	place("\nclass Mine extends Error {}\nfunction g() { throw new Mine }\ng()", 3, 22);
 	place("\nJSON.parse('{')", 2, 11);
 	place("\n\neval('1 1')", 3, 5);
 	place("\nnew RegExp('(')", 2, 11);
