@@ -104,6 +104,11 @@ bool lm_runtime_sleep(struct lm_runtime *rt, lm_time_ms ms);
 /** Ends the sleep under way, and those to come until lm_runtime_resume. Threads: any. */
 void lm_runtime_interrupt(struct lm_runtime *rt);
 void lm_runtime_resume(struct lm_runtime *rt);
+/** It was, and not resumed. */
+bool lm_runtime_is_interrupted(struct lm_runtime *rt);
+/** For who blocks in another way: `wake` is called where a sleep would end, by whatever thread, and
+ * must not block. NULL: no more; it does not run any longer then. One at a time. */
+void lm_runtime_set_waker(struct lm_runtime *rt, void (*wake)(void *ctx), void *ctx);
 /** Set infinity.terminated and wake all that wait. Threads: any. */
 void lm_script_terminate(struct lm_script *script);
 /**@}*/

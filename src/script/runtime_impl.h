@@ -53,6 +53,8 @@ struct lm_runtime_private {
 	struct lm_runtime_private *prev, *next; /* of the script */
 	pthread_cond_t wake;                    /* with the script's lock */
 	bool interrupted;                       /* under the script's lock */
+	void (*waker)(void *ctx);               /* the same; NULL: none */
+	void *waker_ctx;
 	struct lm_runtime_turn *turn;
 	struct lm_runtime_stopper *stoppers;
 	struct lm_timer grace;

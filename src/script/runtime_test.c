@@ -1,6 +1,8 @@
 /* The runtime: main scripts, modules, waiting, the end. */
 #include "script/rig.h"
 
+#include <semaphore.h>
+
 static struct lm_rig *rig;
 
 static int begin(void **state)
@@ -117,6 +119,38 @@ static void waking(void **state)
 	pthread_join(thread, NULL);
 }
 
+static void post(void *ctx)
+{
+	assert_int_equal(sem_post(ctx), 0);
+}
+
+static void wakers(void **state)
+{
+	pthread_t thread;
+	int left;
+	sem_t woken;
+
+	(void)state;
+	assert_int_equal(sem_init(&woken, 0, 0), 0);
+	lm_runtime_set_waker(rig->rt, post, &woken);
+	assert_false(lm_runtime_is_interrupted(rig->rt));
+	assert_int_equal(pthread_create(&thread, NULL, interrupt, rig->rt), 0);
+	assert_int_equal(sem_wait(&woken), 0);
+	assert_true(lm_runtime_is_interrupted(rig->rt));
+	pthread_join(thread, NULL);
+	lm_runtime_resume(rig->rt);
+	assert_int_equal(sem_wait(&woken), 0);
+	assert_false(lm_runtime_is_interrupted(rig->rt));
+	assert_int_equal(pthread_create(&thread, NULL, terminate, &rig->script), 0);
+	assert_int_equal(sem_wait(&woken), 0);
+	pthread_join(thread, NULL);
+	lm_runtime_set_waker(rig->rt, NULL, NULL);
+	lm_runtime_interrupt(rig->rt);
+	assert_int_equal(sem_getvalue(&woken, &left), 0);
+	assert_int_equal(left, 0);
+	sem_destroy(&woken);
+}
+
 /* What drains is waited for, what only waits is not. */
 static void stop(void *ctx)
 {
@@ -158,8 +192,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
-		T(results),  T(errors), T(modules), T(including),
-		T(sleeping), T(waking), T(ending),  T(wrong_ends),
+		T(results), T(errors),     T(modules),  T(including), T(sleeping), T(waking),
+		T(ending),  T(wrong_ends), T(sleeping), T(wakers),    T(ending),   T(wrong_ends),
 	};
 
 	return cmocka_run_group_tests_name("script/runtime", tests, NULL, NULL);

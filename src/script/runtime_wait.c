@@ -36,11 +36,19 @@ bool lm_runtime_sleep(struct lm_runtime *rt, lm_time_ms ms)
 	return may_wait;
 }
 
+/* Under the script's lock. */
+static void wake(struct lm_runtime_private *own)
+{
+	pthread_cond_broadcast(&own->wake);
+	if (own->waker)
+		own->waker(own->waker_ctx);
+}
+
 static void set_interrupted(struct lm_runtime *rt, bool interrupted)
 {
 	pthread_mutex_lock(&rt->script->own->lock);
 	rt->own->interrupted = interrupted;
-	pthread_cond_broadcast(&rt->own->wake);
+	wake(rt->own);
 	pthread_mutex_unlock(&rt->script->own->lock);
 }
 
@@ -52,6 +60,24 @@ void lm_runtime_interrupt(struct lm_runtime *rt)
 void lm_runtime_resume(struct lm_runtime *rt)
 {
 	set_interrupted(rt, false);
+}
+
+bool lm_runtime_is_interrupted(struct lm_runtime *rt)
+{
+	bool interrupted;
+
+	pthread_mutex_lock(&rt->script->own->lock);
+	interrupted = rt->own->interrupted;
+	pthread_mutex_unlock(&rt->script->own->lock);
+	return interrupted;
+}
+
+void lm_runtime_set_waker(struct lm_runtime *rt, void (*waker)(void *ctx), void *ctx)
+{
+	pthread_mutex_lock(&rt->script->own->lock);
+	rt->own->waker = waker;
+	rt->own->waker_ctx = ctx;
+	pthread_mutex_unlock(&rt->script->own->lock);
 }
 
 /* ---- Turns of the loop ---- */
@@ -97,7 +123,7 @@ void lm_script_terminate(struct lm_script *script)
 	pthread_mutex_lock(&script->own->lock);
 	atomic_store(&script->terminated, true);
 	for (struct lm_runtime_private *own = script->own->runtimes; own; own = own->next) {
-		pthread_cond_broadcast(&own->wake);
+		wake(own);
 		lm_runtime_post_turn_locked(own);
 	}
 	pthread_mutex_unlock(&script->own->lock);
