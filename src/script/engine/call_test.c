@@ -162,11 +162,130 @@ static void promises(void **state)
 	assert_non_null(rig_run("later()")); /* the VM's end frees it */
 }
 
+struct rejections {
+	unsigned count;
+	char text[4000];
+};
+
+static void reject(void *ctx, struct lm_js_value *reason)
+{
+	struct rejections *r = ctx;
+
+	r->count++;
+	snprintf(r->text, sizeof(r->text), "%s", rig_text(reason));
+}
+
+static void rejections(void **state)
+{
+	struct rejections r = { 0 };
+
+	(void)state;
+	lm_js_on_rejection(js, reject, &r);
+	rig_run("Promise.reject('lost'); 0");
+	assert_int_equal(r.count, 1);
+	assert_string_equal(r.text, "lost");
+	rig_run("(async () => { await 0; throw new Error('late') })()");
+	assert_int_equal(r.count, 2);
+	assert_string_equal(r.text, "Error: late");
+	rig_run("const taken = Promise.reject(1); taken.catch(() => {})");
+	rig_run("(async () => { try { await Promise.reject(1) } catch {} })()");
+	rig_run("Promise.reject(1).then(() => 1).catch(() => 2)");
+	assert_int_equal(r.count, 2);
+	rig_run("later()");
+	lm_js_promise_settle(js, promise, false, lm_js_string(js, lm_str("settled")));
+	assert_int_equal(r.count, 3);
+	assert_string_equal(r.text, "settled");
+	lm_js_on_rejection(js, NULL, NULL);
+	rig_run("Promise.reject('unseen'); 0");
+	assert_int_equal(r.count, 3);
+}
+
+static void async_bodies(void **state)
+{
+	struct lm_js_value *arg = rig_run("Promise.resolve(20)");
+	struct lm_js_value *f = rig_compile("out = await a + 1", "a");
+
+	(void)state;
+	rig_run("var out");
+	assert_non_null(lm_js_call(js, f, NULL, 1, &arg));
+	assert_gives("out", "21");
+	f = rig_compile("var await = 3; return await", "");
+	assert_string_equal(rig_text(lm_js_call(js, f, NULL, 0, NULL)), "3");
+	f = rig_compile("// await\nreturn 4", "");
+	assert_string_equal(rig_text(lm_js_call(js, f, NULL, 0, NULL)), "4");
+	f = rig_compile("for await (const x of [1, a]) out = x", "a");
+	assert_non_null(lm_js_call(js, f, NULL, 1, &arg));
+	assert_gives("out", "20");
+	f = rig_compile("await 1; throw new Error('async')", "");
+	assert_non_null(lm_js_call(js, f, NULL, 0, NULL));
+}
+
+static struct lm_js_value *look(const struct lm_js_call *call)
+{
+	assert_ptr_equal(call->js, js);
+	assert_int_equal(lm_js_type(js, lm_js_arg(call, call->count)), LM_JS_UNDEFINED);
+	return lm_js_array(js, call->count, call->args);
+}
+
+/* More arguments than there is room for without asking for memory. */
+static void many_arguments(void **state)
+{
+	struct lm_js_value *args[40], *f = lm_js_function(js, "look", look, NULL);
+
+	(void)state;
+	for (unsigned i = 0; i < 40; i++)
+		args[i] = lm_js_number(js, i);
+	for (size_t count = 0; count <= 40; count += 5)
+		assert_true(lm_js_to_number(js, lm_js_get(js, lm_js_call(js, f, NULL, count, args),
+		                                          "length")) == (double)count);
+	assert_non_null(lm_js_call(js, f, f, 40, args));
+}
+
+static void constructs(void **state)
+{
+	struct lm_js_value *arg = lm_js_number(js, 6);
+	struct lm_js_value *made = lm_js_construct(
+	        js, rig_run("(class A { constructor(x) { this.x = x } })"), 1, &arg);
+
+	(void)state;
+	assert_string_equal(rig_text(lm_js_get(js, made, "x")), "6");
+	assert_null(lm_js_construct(js, rig_run("(() => 1)"), 0, NULL));
+	assert_string_equal(rig_caught().message, "TypeError: not a constructor");
+	assert_null(lm_js_construct(js, lm_js_null(js), 0, NULL));
+	assert_string_equal(rig_caught().message, "TypeError: not a constructor");
+	assert_null(
+	        lm_js_construct(js, rig_run("(class { constructor() { throw 'in' } })"), 0, NULL));
+	assert_string_equal(rig_caught().message, "in");
+}
+
+/* From C to script to C and so on, down to the end of the stack. */
+static struct lm_js_value *descend(const struct lm_js_call *call)
+{
+	return lm_js_call(call->js, lm_js_arg(call, 0), NULL, 0, NULL);
+}
+
+static void deep(void **state)
+{
+	(void)state;
+	rig_publish("descend", lm_js_function(js, "descend", descend, NULL));
+	assert_gives("var depth = 0; function f() { depth++; descend(f) }"
+	             "try { f() } catch (e) { e.name + (depth > 100) }",
+	             "RangeErrortrue");
+	assert_gives("try { (function g() { g() })() } catch (e) { e.name }", "RangeError");
+	assert_gives("try { f() } catch (e) { e.name }", "RangeError");
+	assert_null(rig_run("f()"));
+	assert_non_null(strstr(rig_caught().message, "RangeError"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(functions), cmocka_unit_test(compile), cmocka_unit_test(no_escape),
-		cmocka_unit_test(throws),    cmocka_unit_test(wraps),   cmocka_unit_test(promises),
+		cmocka_unit_test(functions),      cmocka_unit_test(compile),
+		cmocka_unit_test(no_escape),      cmocka_unit_test(throws),
+		cmocka_unit_test(wraps),          cmocka_unit_test(async_bodies),
+		cmocka_unit_test(many_arguments), cmocka_unit_test(constructs),
+		cmocka_unit_test(deep),           cmocka_unit_test(promises),
+		cmocka_unit_test(rejections),
 	};
 
 	return cmocka_run_group_tests(tests, rig_begin, rig_end);
