@@ -12,6 +12,6 @@ extern const struct lm_js_source lm_js_internal;
 extern const struct lm_js_source lm_js_require;
 extern const struct lm_js_source lm_js_timers;
 
-extern const struct lm_js_source lm_js_crypto;
+extern const struct lm_js_source lm_js_crypto, lm_js_store;
 
 #endif
