@@ -438,7 +438,7 @@ static struct lm_js_value *work_there(const struct lm_js_call *call,
                                       bool (*take)(const struct lm_js_call *, struct password *))
 {
 	struct lm_runtime *rt = call->data;
-	struct crypto *crypto = lm_runtime_state(rt, &lm_module_crypto);
+	struct crypto *crypto = lm_runtime_state(rt, &lm_script_module_crypto);
 	struct job *job = lm_alloc_zero(1, sizeof(*job));
 
 	if (!job)
@@ -502,7 +502,7 @@ static const struct lm_script_native natives[] = {
 	{ NULL, NULL },
 };
 
-const struct lm_script_module lm_module_crypto = {
+const struct lm_script_module lm_script_module_crypto = {
 	.name = "infinity.crypto",
 	.sources = sources,
 	.natives = natives,

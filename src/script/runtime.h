@@ -158,9 +158,9 @@ struct lm_script_module {
 	int (*open)(struct lm_runtime *rt, void **out_state, struct lm_error *out_error);
 	void (*close)(void *state);
 };
-/** The modules of modules.def, lm_module_SYMBOL each. */
+/** The modules of modules.def, lm_script_module_SYMBOL each. */
 #define M(symbol, name, when, others, properties) \
-	extern const struct lm_script_module lm_module_##symbol;
+	extern const struct lm_script_module lm_script_module_##symbol;
 #include "script/modules.def"
 #undef M
 /** What `open` gave; NULL before. */

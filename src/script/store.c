@@ -346,6 +346,6 @@ static const struct lm_script_native natives[] = {
 	{ NULL, NULL },
 };
 
-const struct lm_script_module lm_module_store = { .name = "infinity.store",
-	                                          .sources = sources,
-	                                          .natives = natives };
+const struct lm_script_module lm_script_module_store = { .name = "infinity.store",
+	                                                 .sources = sources,
+	                                                 .natives = natives };

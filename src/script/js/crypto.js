@@ -1,3 +1,4 @@
+'use strict';
 // infinity.crypto: digests, random values, password hashes.
 
 const NAME = 'infinity.crypto';
@@ -13,10 +14,13 @@ const methods = {
 };
 const BCRYPT_MAX = 72;
 
-const octets = (name, value) =>
-	typeof value === 'string' || value instanceof ArrayBuffer || ArrayBuffer.isView(value)
-		? value
-		: internal.wrongType(name, 'a string, a Uint8Array or an ArrayBuffer', value);
+const octets = (name, value) => {
+	if (typeof value === 'string')
+		return value;
+	if (value instanceof ArrayBuffer || ArrayBuffer.isView(value))
+		return internal.bytes(name, value);
+	return internal.wrongType(name, 'a string, a Uint8Array or an ArrayBuffer', value);
+};
 
 const oneOf = (name, value, known) => {
 	if (!known.includes(internal.string(name, value)))
@@ -27,10 +31,10 @@ const oneOf = (name, value, known) => {
 
 const digest = (name, algorithm, data, key, encoding = 'hex') => {
 	internal.string(`${name} algorithm`, algorithm);
-	octets(`${name} data`, data);
+	const input = octets(`${name} data`, data);
 	oneOf(`${name} encoding`, encoding, encodings);
 	const result = /^[\w./-]{1,40}$/.test(algorithm)
-		? native.cryptoDigest(algorithm, data, key, encoding)
+		? native.cryptoDigest(algorithm, input, key, encoding)
 		: undefined;
 	if (result === undefined)
 		throw new RangeError(`${name} algorithm: sha256, sha384, sha512, sha1, md5 or ` +
@@ -80,7 +84,7 @@ const timingSafeEqual = (a, b) =>
 // What bcrypt would cut off in silence must not be taken for a password's strength.
 const hashArguments = (password, settings = {}) => {
 	const name = `${NAME}.hashPassword`;
-	octets(`${name} password`, password);
+	const given = octets(`${name} password`, password);
 	if (typeof settings !== 'object' || settings === null)
 		internal.wrongType(`${name} settings`, 'an object with method and cost', settings);
 	for (const key of Object.keys(settings))
@@ -88,16 +92,15 @@ const hashArguments = (password, settings = {}) => {
 	const { method = 'yescrypt', cost = 0 } = settings;
 	oneOf(`${name} method`, method, Object.keys(methods));
 	internal.integer(`${name} cost`, cost, 0, 2 ** 32 - 1);
-	if (method === 'bcrypt' && native.cryptoLength(password) > BCRYPT_MAX)
+	if (method === 'bcrypt' && native.cryptoLength(given) > BCRYPT_MAX)
 		throw new RangeError(`${name} password: bcrypt looks at ${BCRYPT_MAX} octets only`);
-	return [password, methods[method], cost];
+	return [given, methods[method], cost];
 };
 
 // No hash (undefined, null) is a user who is not there: false, after the usual time.
 const verifyArguments = (password, known) => {
 	const name = `${NAME}.verifyPassword`;
-	octets(`${name} password`, password);
-	return [password, internal.string(`${name} hash`, known ?? '')];
+	return [octets(`${name} password`, password), internal.string(`${name} hash`, known ?? '')];
 };
 
 infinity.crypto = Object.freeze({

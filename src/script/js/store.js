@@ -1,3 +1,4 @@
+'use strict';
 // infinity.store: mime stores from script. One store is open once for all scripts of a program.
 
 const NAME = 'infinity.store';
@@ -89,8 +90,10 @@ const timestampOf = (name, value) => {
 
 // A string, bytes, or the handle of a stream.
 const octetsOf = (name, value) => {
-	if (typeof value === 'string' || value instanceof ArrayBuffer || ArrayBuffer.isView(value))
+	if (typeof value === 'string')
 		return value;
+	if (value instanceof ArrayBuffer || ArrayBuffer.isView(value))
+		return internal.bytes(name, value);
 	return (value instanceof infinity.stream && internal.handle(value)) ||
 		internal.wrongType(name, 'a string, a Uint8Array or an infinity.stream', value);
 };
