@@ -282,9 +282,11 @@ static void the_runtime_ends_first(void **state)
 static void the_queue_is_full(void **state)
 {
 	(void)state;
+	lm_pool_free(rig->script.pool);
+	assert_err(lm_pool_new(1, 1, &rig->script.pool), 0);
 	assert_script(rig,
-	              "const all = []; for (let i = 0; i < 1100; i++)"
-	              "all.push(infinity.crypto.verifyPasswordAsync('x', '$1$a$b')"
+	              "const all = []; for (let i = 0; i < 20; i++)"
+	              "all.push(infinity.crypto.verifyPasswordAsync('x', undefined)"
 	              ".catch((e) => e.code));"
 	              "const got = await Promise.all(all);"
 	              "return [got.includes(false), got.includes('LIMIT'), got.includes(true)]",
