@@ -3,6 +3,10 @@
 
 #include "base/error.h"
 
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
 enum { ARENA_MAX = 1 << 20, TEXT_MAX = 1 << 16, SETTINGS_MAX = 100 };
 
 static void *no_memory(struct lm_js *js)
@@ -33,22 +37,43 @@ static char *text_of(struct lm_js *js, struct lm_js_value *value, struct lm_aren
 	return text;
 }
 
+/* One name for what has several, as far as its folders are there: a store is open once by name. */
+static void resolve(const char *path, char out[PATH_MAX])
+{
+	char parent[PATH_MAX];
+	const char *last = strrchr(path, '/');
+	size_t before = last ? (size_t)(last - path) : 0, len;
+
+	if (realpath(path, out))
+		return;
+	if (before && before < sizeof(parent)) {
+		memcpy(parent, path, before);
+		parent[before] = '\0';
+		if (realpath(parent, out) && (len = strlen(out)) + strlen(last) < PATH_MAX) {
+			memcpy(out + len, last, strlen(last) + 1);
+			return;
+		}
+	}
+	snprintf(out, PATH_MAX, "%s", path);
+}
+
 /* The file's whole name in the arena, behind `prefix`. */
 static char *whole_name(struct lm_runtime *rt, const char *prefix, const char *name,
                         struct lm_arena *arena)
 {
-	char *path = lm_runtime_data_path(rt, lm_str(name)), *whole;
+	char *path = lm_runtime_data_path(rt, lm_str(name)), *whole, resolved[PATH_MAX];
 	size_t before = strlen(prefix), len;
 
 	if (!path)
 		return NULL;
-	len = strlen(path);
+	resolve(path, resolved);
+	lm_free(path);
+	len = strlen(resolved);
 	whole = lm_arena_alloc(arena, before + len + 1);
 	if (whole) {
 		memcpy(whole, prefix, before);
-		memcpy(whole + before, path, len + 1);
+		memcpy(whole + before, resolved, len + 1);
 	}
-	lm_free(path);
 	return whole ? whole : no_memory(rt->js);
 }
 

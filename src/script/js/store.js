@@ -233,6 +233,8 @@ class Store {
 
 	#take(name, item, stage, form) {
 		const [handle, found] = this.#find(name, item);
+		if (form === 'stream')
+			internal.need('infinity.stream');
 		const taken = native.storeRead(handle, found, stage, form);
 		const message = form === 'stream' ? internal.streamOver(taken) : taken;
 		return { message, archive: () => native.storeMark(handle, found, numbers.get('archive')) };
@@ -332,5 +334,4 @@ const check = (url, settings) => {
 	return native.storeCheck(url, list, mailbox).split('\n').slice(0, -1);
 };
 
-internal.need('infinity.stream');
 infinity.store = Object.freeze({ open, check, tag });
