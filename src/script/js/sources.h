@@ -6,11 +6,16 @@
 
 #include "script/engine/engine.h"
 
+extern const struct lm_js_source lm_js_abort;
+extern const struct lm_js_source lm_js_clone;
 extern const struct lm_js_source lm_js_console;
 extern const struct lm_js_source lm_js_core;
 extern const struct lm_js_source lm_js_internal;
 extern const struct lm_js_source lm_js_require;
+extern const struct lm_js_source lm_js_text;
 extern const struct lm_js_source lm_js_timers;
+extern const struct lm_js_source lm_js_url;
+extern const struct lm_js_source lm_js_url_parse;
 
 extern const struct lm_js_source lm_js_crypto, lm_js_store;
 
