@@ -209,8 +209,8 @@ static struct lm_js_value *run(const struct lm_js_call *call,
 	    lm_octets_of(call->js, lm_js_arg(call, 0), &room, &octets)) {
 		int err = step(charset, octets, &out);
 
-		result = err ? throw_code(call->js, err, charset) :
-		               give(call->js, lm_buf_bytes(&out));
+		result = err ? throw_code(call->js, err, charset)
+		             : give(call->js, lm_buf_bytes(&out));
 	}
 	lm_buf_done(&room);
 	lm_buf_done(&out);
@@ -237,7 +237,7 @@ static const struct lm_script_native natives[] = {
 	{ NULL, NULL },
 };
 
-const struct lm_script_module lm_module_encoding = {
+const struct lm_script_module lm_script_module_encoding = {
 	.name = "infinity.encoding",
 	.sources = sources,
 	.natives = natives,

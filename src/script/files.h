@@ -1,6 +1,6 @@
 /** @file
- * Whole files written at once: into a temporary one beside the target, synced, then put in its place
- * by rename; so that nobody ever sees half of it, and what was told to be written is on disk.
+ * Whole files written at once: into a temporary one beside the target, synced, then put in its
+ * place by rename; so that nobody ever sees half of it, and what was told to be written is on disk.
  *
  * Threads: any; a writer belongs to its caller.
  */

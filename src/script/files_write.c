@@ -148,8 +148,7 @@ int lm_file_writer_append(struct lm_file_writer *w, const char *path, const char
 	return 0;
 }
 
-int lm_file_writer_add(struct lm_file_writer *w, struct lm_bytes octets,
-                       struct lm_error *out_error)
+int lm_file_writer_add(struct lm_file_writer *w, struct lm_bytes octets, struct lm_error *out_error)
 {
 	while (octets.len) {
 		ssize_t n = write(w->fd, octets.data, octets.len);

@@ -178,8 +178,8 @@ static struct lm_js_value *names(const struct lm_js_call *call, struct lm_script
 {
 	struct lm_buf out = { .max = NAMES_MAX };
 	int err = lm_memory_names(m, prefix, &out);
-	struct lm_js_value *result =
-	        err ? fail(call, err) : lm_js_string(call->js, lm_buf_bytes(&out));
+	struct lm_js_value *result = err ? fail(call, err)
+	                                 : lm_js_string(call->js, lm_buf_bytes(&out));
 
 	lm_buf_done(&out);
 	return result;
@@ -279,7 +279,7 @@ static const struct lm_script_native natives[] = {
 	{ NULL, NULL },
 };
 
-const struct lm_script_module lm_module_memory = {
+const struct lm_script_module lm_script_module_memory = {
 	.name = "infinity.memory",
 	.sources = sources,
 	.natives = natives,

@@ -155,8 +155,8 @@ static struct lm_js_value *stream_bytes(const struct lm_js_call *call)
 static struct lm_js_value *stream_text(const struct lm_js_call *call)
 {
 	struct lm_buf out = { .max = AT_ONCE };
-	struct lm_js_value *result =
-	        take(call, &out) ? lm_js_string(call->js, lm_buf_bytes(&out)) : NULL;
+	struct lm_js_value *result = take(call, &out) ? lm_js_string(call->js, lm_buf_bytes(&out))
+	                                              : NULL;
 
 	lm_buf_done(&out);
 	return result;
@@ -281,12 +281,15 @@ static int take_frame(struct lm_stream *s, struct lm_buf *out, struct lm_error *
 	if (err)
 		return err;
 	if (!lm_buf_len(out))
-		return lm_fail(out_error, LM_E_CLOSED, "infinity.stream.read: the stream ends here");
+		return lm_fail(out_error, LM_E_CLOSED,
+		               "infinity.stream.read: the stream ends here");
 	if (lm_buf_len(out) < FRAME || memcmp(out->data, frame_mark, sizeof(frame_mark)) != 0)
-		return lm_fail(out_error, LM_E_CORRUPT, "infinity.stream.read: no value stands here");
+		return lm_fail(out_error, LM_E_CORRUPT,
+		               "infinity.stream.read: no value stands here");
 	len = lm_value_get64(out->data + sizeof(frame_mark));
 	if (len > size - s->position)
-		return lm_fail(out_error, LM_E_CORRUPT, "infinity.stream.read: the value is cut off");
+		return lm_fail(out_error, LM_E_CORRUPT,
+		               "infinity.stream.read: the value is cut off");
 	lm_buf_clear(out);
 	return lm_stream_take(s, len, out, out_error);
 }
@@ -338,7 +341,8 @@ static struct lm_js_value *stream_save(const struct lm_js_call *call)
 	struct lm_error error;
 	int err;
 
-	if (!s || !lm_octets_text(call->js, lm_js_arg(call, 1), "a file's name", name, sizeof(name)))
+	if (!s ||
+	    !lm_octets_text(call->js, lm_js_arg(call, 1), "a file's name", name, sizeof(name)))
 		return NULL;
 	path = lm_runtime_data_path(call->data, lm_str(name));
 	if (!path)
@@ -383,7 +387,7 @@ static const struct lm_script_native natives[] = {
 	{ NULL, NULL },
 };
 
-const struct lm_script_module lm_module_stream = {
+const struct lm_script_module lm_script_module_stream = {
 	.name = "infinity.stream",
 	.sources = sources,
 	.natives = natives,
