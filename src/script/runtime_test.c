@@ -192,8 +192,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
-		T(results), T(errors),     T(modules),  T(including), T(sleeping), T(waking),
-		T(wakers),  T(ending),     T(wrong_ends),
+		T(results), T(errors), T(modules), T(including),  T(sleeping),
+		T(waking),  T(wakers), T(ending),  T(wrong_ends),
 	};
 
 	return cmocka_run_group_tests_name("script/runtime", tests, NULL, NULL);
