@@ -288,8 +288,8 @@ static struct lm_js_value *native_read_line(const struct lm_js_call *call)
 }
 
 static const struct lm_script_native natives[] = {
-	{ "wants", native_wants },       { "print", native_print },
-	{ "write", native_write },       { "describe", native_describe },
+	{ "wants", native_wants },        { "print", native_print },
+	{ "write", native_write },        { "describe", native_describe },
 	{ "readLine", native_read_line }, { NULL, NULL },
 };
 

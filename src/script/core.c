@@ -6,7 +6,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- Arguments ---- */
@@ -190,13 +189,9 @@ static struct lm_js_value *native_beep(const struct lm_js_call *call)
 	return lm_js_undefined(call->js);
 }
 
-/* Milliseconds of a clock that is never set. */
 static struct lm_js_value *native_now(const struct lm_js_call *call)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return lm_js_number(call->js, (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6);
+	return lm_js_number(call->js, lm_runtime_now());
 }
 
 static const struct lm_script_native natives[] = {

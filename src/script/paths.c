@@ -31,8 +31,8 @@ static char *absolute(struct lm_runtime *rt, const char *folder, struct lm_bytes
 		return NULL;
 	}
 	if (memchr(name.data, '\0', name.len) || name.len >= LM_RUNTIME_MAX_PATH) {
-		lm_js_throw(rt->js, LM_JS_RANGE_ERROR,
-		            "a file's name: up to %d octets without NUL", LM_RUNTIME_MAX_PATH - 1);
+		lm_js_throw(rt->js, LM_JS_RANGE_ERROR, "a file's name: up to %d octets without NUL",
+		            LM_RUNTIME_MAX_PATH - 1);
 		return NULL;
 	}
 	copy = lm_strdup_bytes(name);

@@ -67,11 +67,8 @@ static struct lm_js_value *native_compile(const struct lm_js_call *call)
 }
 
 static const struct lm_script_native natives[] = {
-	{ "kind", native_kind },
-	{ "real", native_real },
-	{ "read", native_read },
-	{ "compile", native_compile },
-	{ NULL, NULL },
+	{ "kind", native_kind },       { "real", native_real }, { "read", native_read },
+	{ "compile", native_compile }, { NULL, NULL },
 };
 
 static const struct lm_js_source *const sources[] = { &lm_js_require, NULL };

@@ -235,15 +235,16 @@ void lm_runtime_free(struct lm_runtime *rt)
 
 /* ---- Staying alive ---- */
 
+/* At the end a timer is worth waiting for where the main script may be, and not for long. */
 static bool is_alive(const struct lm_runtime_private *own)
 {
-	bool has_work = own->has_timers || own->has_immediates;
-
 	if (own->holds > 0)
 		return true;
 	if (!own->is_ending)
-		return has_work || own->drives > 0;
-	return own->drives > 0 && has_work && !own->is_over;
+		return own->has_timers || own->has_immediates || own->drives > 0;
+	if (own->drives == 0 || own->is_over)
+		return false;
+	return own->has_immediates || (own->has_timers && own->alarm_at <= own->grace_end);
 }
 
 void lm_runtime_settle(struct lm_runtime *rt)

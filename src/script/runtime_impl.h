@@ -61,6 +61,7 @@ struct lm_runtime_private {
 	struct lm_js_value *fire, *immediate; /* held: js/timers.js */
 	struct lm_timer alarm;                /* the next of setTimeout */
 	struct lm_module_slot *slots;
+	double alarm_at, grace_end; /* ms of the monotonic clock */
 	unsigned holds, drives;
 	bool has_timers; /* armed ones that hold */
 	bool has_immediates;
@@ -75,6 +76,8 @@ void lm_runtime_settle(struct lm_runtime *rt);
 void lm_runtime_post_turn(struct lm_runtime *rt);
 /** The same under the script's lock. Threads: any. */
 void lm_runtime_post_turn_locked(struct lm_runtime_private *own);
+/** Milliseconds of the monotonic clock. */
+double lm_runtime_now(void);
 /** setImmediate's functions of this turn (timers.c). */
 void lm_timers_run_immediates(struct lm_runtime *rt);
 /** The program is to end: stop what runs (runtime_wait.c). */

@@ -49,7 +49,8 @@ static int find_main(struct program *p, const char *name, struct lm_error *out_e
 	if (err < 0)
 		return err;
 	if (stat(p->main_file, &st) == 0 && S_ISDIR(st.st_mode))
-		return lm_fail(out_error, LM_E_NOT_FOUND, "%.180s: is a folder, not a script", name);
+		return lm_fail(out_error, LM_E_NOT_FOUND, "%.180s: is a folder, not a script",
+		               name);
 	if (access(p->main_file, R_OK) < 0)
 		return lm_fail_errno(out_error, lm_err_from_errno(errno), errno, "%.180s", name);
 	return folder_of(p->main_file, &p->root, out_error);
@@ -166,8 +167,7 @@ static void finish(struct program *p)
 	lm_free(p->run_dir);
 }
 
-int lm_script_main(const struct lm_script_params *params, int *out_exit,
-                   struct lm_error *out_error)
+int lm_script_main(const struct lm_script_params *params, int *out_exit, struct lm_error *out_error)
 {
 	struct program p = { 0 };
 	int err;

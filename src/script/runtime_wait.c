@@ -3,6 +3,14 @@
 
 #include <time.h>
 
+double lm_runtime_now(void)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	return (double)at.tv_sec * 1e3 + (double)at.tv_nsec / 1e6;
+}
+
 /* ---- Sleeping ---- */
 
 static struct timespec in_future(lm_time_ms ms)
@@ -161,6 +169,7 @@ void lm_runtime_end(struct lm_runtime *rt)
 	struct lm_runtime_stopper *stopper;
 
 	if (!own->is_ending) {
+		own->grace_end = lm_runtime_now() + LM_RUNTIME_GRACE;
 		lm_loop_update(rt->loop);
 		lm_timer_arm(rt->loop, &own->grace, lm_loop_now(rt->loop) + LM_RUNTIME_GRACE);
 	}

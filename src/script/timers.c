@@ -2,15 +2,6 @@
 #include "script/runtime_impl.h"
 
 #include <math.h>
-#include <time.h>
-
-static double now(void)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	return (double)at.tv_sec * 1e3 + (double)at.tv_nsec / 1e6;
-}
 
 /* One function of script after the other, until it says that there are no more. */
 static void run_all(struct lm_runtime *rt, struct lm_js_value *function, struct lm_js_value *first,
@@ -29,7 +20,7 @@ static void run_all(struct lm_runtime *rt, struct lm_js_value *function, struct 
 static void on_alarm(struct lm_timer *alarm)
 {
 	struct lm_runtime_private *own = lm_container(alarm, struct lm_runtime_private, alarm);
-	struct lm_js_value *until = lm_js_number(own->rt->js, now());
+	struct lm_js_value *until = lm_js_number(own->rt->js, lm_runtime_now());
 
 	run_all(own->rt, own->fire, until, until, "a timer");
 }
@@ -60,8 +51,10 @@ static struct lm_js_value *native_begin(const struct lm_js_call *call)
 static struct lm_js_value *native_alarm(const struct lm_js_call *call)
 {
 	struct lm_runtime *rt = call->data;
-	double at = lm_js_to_number(call->js, lm_js_arg(call, 0)), delay = ceil(at - now());
+	double at = lm_js_to_number(call->js, lm_js_arg(call, 0)),
+	       delay = ceil(at - lm_runtime_now());
 
+	rt->own->alarm_at = at;
 	if (!isfinite(at)) {
 		lm_timer_disarm(rt->loop, &rt->own->alarm);
 		return lm_js_undefined(call->js);
