@@ -25,8 +25,9 @@ const struct lm_script_hook *lm_script_hooks(size_t *out_count);
 /** What is hooked: a file name as the script gave it, or a function. */
 struct lm_script_hooked {
 	const struct lm_script_hook *hook;
-	const char *file;             /**< NULL: function */
-	struct lm_js_value *function; /**< held by the caller until lm_script_handler_new returned */
+	const char *file; /**< NULL: function */
+	struct lm_js_value
+	        *function; /**< held by the caller until lm_script_handler_new returned */
 };
 
 struct lm_script_handler_params {

@@ -22,4 +22,7 @@ extern const struct lm_js_source lm_js_crypto, lm_js_store;
 extern const struct lm_js_source lm_js_encoding, lm_js_files, lm_js_memory, lm_js_stream,
         lm_js_values;
 
+extern const struct lm_js_source lm_js_session;
+extern const struct lm_js_source lm_js_session_reply;
+
 #endif
