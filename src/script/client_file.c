@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -28,12 +29,11 @@ static int fail(const struct lm_client_file *file, struct lm_error *out_error)
 /* Where a symbolic link leads is what is meant. */
 static int follow(struct lm_client_file *file)
 {
-	char *real = realpath(file->path, NULL), *own;
+	char real[PATH_MAX], *own;
 
-	if (!real)
+	if (!realpath(file->path, real))
 		return 0;
 	own = lm_strdup_bytes(lm_str(real));
-	free(real);
 	if (!own)
 		return LM_E_NOMEM;
 	lm_free(file->path);

@@ -124,6 +124,12 @@ static void wake(void *ctx)
 	lm_loop_stop(ctx);
 }
 
+static bool is_given_up(struct lm_clients *clients, bool was_ending)
+{
+	return lm_runtime_is_interrupted(clients->rt) ||
+	       (!was_ending && atomic_load(&clients->rt->script->terminated));
+}
+
 void lm_clients_wait(struct lm_clients *clients, struct lm_ask *ask)
 {
 	/* Who is ending may still take leave of a server. */
@@ -133,14 +139,14 @@ void lm_clients_wait(struct lm_clients *clients, struct lm_ask *ask)
 	if (!ask->is_done)
 		lm_runtime_set_waker(clients->rt, wake, clients->loop);
 	while (!ask->is_done) {
-		if (lm_runtime_is_interrupted(clients->rt) ||
-		    (!was_ending && atomic_load(&clients->rt->script->terminated))) {
-			lm_conn_close(ask->conn, LM_E_CANCELED, "interrupted");
-			break;
-		}
-		/* What came while script ran is seen before time is called on it. */
+		/* What came while script ran is seen before time is called on it. A wake in this
+		 * turn is lost, so the looking comes behind it. */
 		(void)lm_loop_turn(clients->loop);
-		if (!ask->is_done)
+		if (ask->is_done)
+			break;
+		if (is_given_up(clients, was_ending))
+			lm_conn_close(ask->conn, LM_E_CANCELED, "interrupted");
+		else
 			lm_loop_run(clients->loop);
 	}
 	lm_runtime_set_waker(clients->rt, NULL, NULL);

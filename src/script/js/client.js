@@ -60,7 +60,8 @@ const MB = 1024 * 1024;
 
 // name: [what it is at first, check]
 const common = {
-	host: ['', word(/^[^\s\x00-\x1F\x7F]{0,255}$/, 'a name, an address or the path of a socket')],
+	host: ['', word(/^[^\s\x00-\x1F\x7F]{0,255}$/,
+		'a name, an address or the path of a socket')],
 	username: ['', internal.line],
 	password: ['', secret],
 	encryptMode: [encryptMode.none, enumCheck(encryptMode)],
@@ -74,7 +75,8 @@ const common = {
 	keyFile: ['', internal.line],
 	minProtocol: [protocol.tls1_2, enumCheck(protocol)],
 	maxProtocol: [protocol.tls1_3, enumCheck(protocol)],
-	mechanism: ['', word(/^[A-Za-z0-9_-]{0,20}$/, 'the name of a mechanism, as "SCRAM-SHA-256"')],
+	mechanism: ['', word(/^[A-Za-z0-9_-]{0,20}$/,
+		'the name of a mechanism, as "SCRAM-SHA-256"')],
 	token: ['', secret],
 	authorizationId: ['', internal.line],
 };
@@ -146,6 +148,9 @@ const readings = {
 
 // ---- Calls ----
 
+const hidden = (object, name, value) =>
+	Object.defineProperty(object, name, { value, writable: true, configurable: true });
+
 const errorOf = (record) => {
 	const error = failure(record.message, record.code);
 	for (const name of ['reply', 'command', 'recipients', 'unknown'])
@@ -179,11 +184,9 @@ const method = (kind, name, call) => {
 		const checked = call.check?.(member, ...args) ?? [];
 		return [state, checked];
 	};
-	const define = (called, value) => Object.defineProperty(kind.Class.prototype, called, {
-		value: Object.defineProperty(value, 'name', { value: called }),
-		writable: true,
-		configurable: true,
-	});
+	const define = (called, value) =>
+		hidden(kind.Class.prototype, called,
+			Object.defineProperty(value, 'name', { value: called }));
 	define(name, function (...args) {
 		const [state, checked] = begin(this, args);
 		const record = call.ask(state, false, member, ...checked);
@@ -203,7 +206,7 @@ const tlsOf = (kind, values, member) => {
 		return 'off';
 	if (values.encryptMode === encryptMode.startTls) {
 		if (values.implicitTls)
-			throw failure(`${member}: implicitTls goes with encryptMode sslTls, not startTls`,
+			throw failure(`${member}: implicitTls goes with encryptMode sslTls only`,
 				'CONFIG');
 		return 'startTls';
 	}
@@ -253,7 +256,8 @@ const connectCall = (kind) => ({
 	before: true,
 	ask(state, isAsync, member) {
 		if (state.isConnecting || isOpen(state))
-			throw failure(`${member}: connected already; call disconnect() first`, 'MISUSE');
+			throw failure(`${member}: connected already; call disconnect() first`,
+				'MISUSE');
 		const settings = settingsOf(kind, state.values, member);
 		const login = kind.loginAtOnce?.(state.values, member);
 		state.isOpen = false;
@@ -280,8 +284,8 @@ const disconnectCall = (kind) => ({
 		native.clientClose(state.handle, 'disconnect() was called');
 		state.isOpen = false;
 		if (isLost)
-			throw failure(`${member}: the connection ended before QUIT, so nothing was deleted`
-				+ ` (${open})`, 'CLOSED');
+			throw failure(`${member}: the connection ended before QUIT, `
+				+ `so nothing was deleted (${open})`, 'CLOSED');
 		return undefined;
 	},
 	note(state, record) {
@@ -291,7 +295,7 @@ const disconnectCall = (kind) => ({
 	},
 });
 
-const free = (kind) => function () {
+const free = (kind) => function free() {
 	const state = stateOf(this, `${kind.label}.free`);
 	if (!state.handle)
 		return;
@@ -330,14 +334,16 @@ const complete = (kind) => {
 		reading(kind, name, get);
 	method(kind, 'connect', connectCall(kind));
 	method(kind, 'disconnect', disconnectCall(kind));
-	method(kind, 'noop', { ask: (state, isAsync) => native.clientPlain(state.handle, isAsync, 'NOOP') });
-	Object.defineProperty(kind.Class.prototype, 'free',
-		{ value: free(kind), writable: true, configurable: true });
-	for (const [name, values] of Object.entries({ encryptMode, protocol, authMode: kind.authMode }))
-		Object.defineProperty(kind.Class, name, { value: values, enumerable: true });
+	method(kind, 'noop', {
+		ask: (state, isAsync) => native.clientPlain(state.handle, isAsync, 'NOOP'),
+	});
+	hidden(kind.Class.prototype, 'free', free(kind));
+	const enumerations = { encryptMode, protocol, authMode: kind.authMode };
+	for (const [name, value] of Object.entries(enumerations))
+		Object.defineProperty(kind.Class, name, { value, enumerable: true });
 };
 
 internal.clients = {
-	init, complete, method, stateOf, alive, failure, loginOf, lines, word, enumCheck, integerCheck,
-	native, LARGEST, MB,
+	init, complete, method, stateOf, failure, loginOf, lines, hidden, word, enumCheck,
+	integerCheck, native, LARGEST, MB,
 };

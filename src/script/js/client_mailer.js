@@ -76,8 +76,8 @@ const optionsOf = (member, options) => {
 	const checked = {};
 	for (const [name, value] of Object.entries(options)) {
 		if (!Object.hasOwn(optionChecks, name))
-			throw new RangeError(`${member}: options: ${internal.shown(name)} is none of `
-				+ Object.keys(optionChecks).join(', '));
+			throw new RangeError(`${member}: options: ${internal.shown(name)} is `
+				+ `none of ${Object.keys(optionChecks).join(', ')}`);
 		if (value !== undefined)
 			checked[name] = optionChecks[name](`${member}: options.${name}`, value);
 	}
@@ -99,6 +99,10 @@ const streamOf = (member, value) => {
 		internal.wrongType(`${member}: stream`, 'an infinity.stream', value);
 	return internal.handle(value);
 };
+
+const textOf = (member, value) => internal.string(`${member}: text`, value);
+
+const bytesOf = (member, value) => internal.bytes(`${member}: bytes`, value);
 
 // A mail is written to a stream first, so that large ones stay out of memory.
 const mailOf = (member, value) => {
@@ -138,8 +142,8 @@ const mailSender = (kind) => method(kind, 'sendMail', {
 	ask(state, isAsync, member, options, stream) {
 		state.lastResult = null;
 		try {
-			return net.clientSend(state.handle, isAsync, 'stream', internal.handle(stream),
-				options);
+			const handle = internal.handle(stream);
+			return net.clientSend(state.handle, isAsync, 'stream', handle, options);
 		} finally {
 			stream.free();
 		}
@@ -152,15 +156,16 @@ const senders = (kind) => {
 	sender(kind, 'send', nameOf, 'file');
 	sender(kind, 'sendFile', nameOf, 'file');
 	sender(kind, 'sendStream', streamOf, 'stream');
-	sender(kind, 'sendString', (member, text) => internal.string(`${member}: text`, text), 'octets');
-	sender(kind, 'sendBytes', (member, bytes) => internal.bytes(`${member}: bytes`, bytes), 'octets');
+	sender(kind, 'sendString', textOf, 'octets');
+	sender(kind, 'sendBytes', bytesOf, 'octets');
 	mailSender(kind);
 };
 
 const loginOf = (values, member) => {
 	const hasOther = values.token || values.certFile || values.mechanism;
 	if (!values.username && !(values.authMode === authMode.sasl && hasOther))
-		throw clients.failure(`${member}: no user; set username and password first`, 'CONFIG');
+		throw clients.failure(`${member}: no user; set username and password first`,
+			'CONFIG');
 	if (values.authMode === authMode.default)
 		return clients.loginOf(values, 'default');
 	return clients.loginOf(values, values.mechanism || undefined);
@@ -180,7 +185,7 @@ const others = (kind) => {
 	method(kind, 'verify', {
 		check: (member, name) => {
 			if (!internal.line(`${member}: username`, name))
-				throw new RangeError(`${member}: username: a name or an address, not empty`);
+				throw new RangeError(`${member}: username: a name or an address`);
 			return [name];
 		},
 		ask: (state, isAsync, member, name) =>

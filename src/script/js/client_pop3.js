@@ -15,7 +15,7 @@ const kind = {
 		authMode: [authMode.userPass, clients.enumCheck(authMode)],
 		maxMessage: [1024 * clients.MB, clients.integerCheck(1, Number.MAX_SAFE_INTEGER)],
 	},
-	// Octets as LIST said, which help with servers that do not stuff dots; messages marked.
+	// Octets as LIST said, which help with servers that do not stuff dots; marked messages.
 	state: () => ({ sizes: new Map(), marked: 0 }),
 	onConnected(state) {
 		state.sizes.clear();
@@ -26,7 +26,8 @@ const kind = {
 	loginAtOnce(values, member) {
 		const hasOther = values.token || values.certFile || values.mechanism;
 		if (!values.username && !(values.authMode === authMode.sasl && hasOther))
-			throw failure(`${member}: no user; set username and password first`, 'CONFIG');
+			throw failure(`${member}: no user; set username and password first`,
+				'CONFIG');
 		if (values.authMode === authMode.userPass)
 			return clients.loginOf(values, 'USER');
 		if (values.authMode === authMode.apop)
@@ -40,7 +41,7 @@ class Client {
 		clients.init(this, kind);
 	}
 
-	// Every message with its size and id: for (const message of client.messages()), or for await.
+	// Each message with size and id: for (const message of client.messages()), or for await.
 	messages() {
 		return new Messages(this);
 	}
@@ -188,12 +189,8 @@ class Message {
 	static {
 		for (const name of ['retrieve', 'retrieveBytes', 'retrieveStream', 'top', 'delete'])
 			for (const called of [name, `${name}Async`])
-				Object.defineProperty(this.prototype, called, {
-					value(...args) {
-						return this.#client[called](this.msgNum, ...args);
-					},
-					writable: true,
-					configurable: true,
+				clients.hidden(this.prototype, called, function (...args) {
+					return this.#client[called](this.msgNum, ...args);
 				});
 	}
 }

@@ -1,0 +1,37 @@
+"""What tests of scripts share: a program run by `lettermill run`, with checks to write it with."""
+import json
+import subprocess
+
+from harness import EXE, PATIENCE, environment
+
+# A check that fails throws, so the program ends with 1 and says where.
+CHECKS = r"""
+const is = (got, want) => {
+	const [g, w] = [JSON.stringify(got), JSON.stringify(want)];
+	if (g !== w) throw new Error(`got ${g}, wanted ${w}`);
+};
+const wrong = (error, begin, code) => {
+	if (!String(error).startsWith(begin) || (code !== undefined && error.code !== code))
+		throw new Error(`got "${error}" (${error.code}), wanted "${begin}" (${code})`);
+	return error;
+};
+const throws = (f, begin, code) => {
+	let error;
+	try { f(); } catch (e) { error = e; }
+	return wrong(error, begin, code);
+};
+const rejects = async (promise, begin, code) =>
+	wrong(await promise.then(() => 'nothing', (e) => e), begin, code);
+const after = (ms) => new Promise((done) => setTimeout(done, ms));
+"""
+
+
+def run_script(folder, text, values=None, timeout=PATIENCE, **more):
+    """Run a program; `values` are its constants. Fails when it does."""
+    constants = "".join(f"const {name} = {json.dumps(value)};" for name, value in (values or {}).items())
+    (folder / "main.js").write_text((CHECKS + constants).replace("\n", " ") + text)
+    done = subprocess.run([EXE, "run", "main.js"], capture_output=True, cwd=folder, timeout=timeout,
+                          env=environment(folder, **more), check=False)
+    out, errors = (octets.decode("utf-8", "replace") for octets in (done.stdout, done.stderr))
+    assert done.returncode == 0, f"exit code {done.returncode}\n{out}{errors}"
+    return out
