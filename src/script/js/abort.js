@@ -277,14 +277,13 @@ class AbortSignal extends EventTarget {
 		}
 	}
 
-	static [making](signal, reason) {
-		AbortSignal.#end(signal, reason === undefined ?
-			new DOMException('This operation was aborted', 'AbortError') : reason);
+	static [making](signal, reason = new DOMException('This operation was aborted', 'AbortError')) {
+		AbortSignal.#end(signal, reason);
 	}
 
 	static abort(reason) {
 		const signal = new AbortSignal(making);
-		AbortSignal[making](signal, reason);
+		abort(signal, reason);
 		return signal;
 	}
 

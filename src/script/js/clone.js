@@ -34,9 +34,9 @@ const BRANDS = [
 	['WeakMap', is((object) => WeakMap.prototype.has.call(object, {}))],
 	['WeakSet', is((object) => WeakSet.prototype.has.call(object, {}))],
 	['WeakRef', is((object) => WeakRef.prototype.deref.call(object))],
-	['SharedArrayBuffer', is((object) => typeof SharedArrayBuffer === 'function' &&
-		getter(SharedArrayBuffer.prototype, 'byteLength')(object))],
 ];
+if (typeof SharedArrayBuffer === 'function')
+	BRANDS.push(['SharedArrayBuffer', is(getter(SharedArrayBuffer.prototype, 'byteLength'))]);
 
 const brandOf = (object) => {
 	if (Array.isArray(object))
