@@ -8,7 +8,8 @@
 #include "script/js/sources.h"
 
 extern const struct lm_js_source lm_js_client, lm_js_client_pop3, lm_js_client_mailer,
-        lm_js_client_smtp, lm_js_client_lmtp;
+        lm_js_client_smtp, lm_js_client_lmtp, lm_js_server_lazy, lm_js_server_pop3,
+        lm_js_server_smtp, lm_js_server_lmtp;
 
 static int open_protocol(struct lm_runtime *rt, void **out_state, struct lm_error *out_error)
 {
@@ -44,11 +45,14 @@ static const struct lm_script_native natives[] = {
 };
 
 static const struct lm_js_source *const pop3_sources[] = { &lm_js_client, &lm_js_client_pop3,
+	                                                   &lm_js_server_lazy, &lm_js_server_pop3,
 	                                                   NULL };
-static const struct lm_js_source *const smtp_sources[] = { &lm_js_client, &lm_js_client_mailer,
-	                                                   &lm_js_client_smtp, NULL };
-static const struct lm_js_source *const lmtp_sources[] = { &lm_js_client, &lm_js_client_mailer,
-	                                                   &lm_js_client_lmtp, NULL };
+static const struct lm_js_source *const smtp_sources[] = { &lm_js_client,      &lm_js_client_mailer,
+	                                                   &lm_js_client_smtp, &lm_js_server_lazy,
+	                                                   &lm_js_server_smtp, NULL };
+static const struct lm_js_source *const lmtp_sources[] = { &lm_js_client,      &lm_js_client_mailer,
+	                                                   &lm_js_client_lmtp, &lm_js_server_lazy,
+	                                                   &lm_js_server_lmtp, NULL };
 
 const struct lm_script_module lm_script_module_pop3 = {
 	.name = "infinity.pop3",

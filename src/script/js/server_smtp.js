@@ -1,0 +1,4 @@
+// infinity.smtp.server: see server.js.
+// The body of a function of (infinity, native, internal).
+
+internal.lazyServer(infinity.smtp ??= {}, 'smtp');
