@@ -53,6 +53,7 @@ const char *lm_cli_nearest(const char *const *names, size_t count, const char *n
 
 extern const struct lm_cli_command lm_cli_serve_command;
 extern const struct lm_cli_command lm_cli_run_command;
+extern const struct lm_cli_command lm_cli_init_command;
 extern const struct lm_cli_command lm_cli_user_command;
 extern const struct lm_cli_command lm_cli_smtp_command;
 extern const struct lm_cli_command lm_cli_sendmail_command;

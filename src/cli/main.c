@@ -11,6 +11,7 @@ static const struct lm_cli_command *const commands[] = {
 	/* clang-format off */
 	&lm_cli_serve_command,
 	&lm_cli_run_command,
+	&lm_cli_init_command,
 	&lm_cli_user_command,
 	&lm_cli_pop3_command,
 	&lm_cli_smtp_command,

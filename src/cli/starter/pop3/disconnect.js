@@ -1,0 +1,3 @@
+// onDisconnect: every session ends here, with QUIT or without.
+
+infinity.pop3.session.store?.close();
