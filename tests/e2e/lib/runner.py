@@ -48,6 +48,7 @@ class Context:
         self.dir = folder
         self.exe = options.exe
         self.sanitizer = options.sanitizer
+        self.minutes = options.minutes
         self.cert = cert
         self.patience = 4 if options.sanitizer else 1
         # Sanitizers keep freed memory for a while.
@@ -66,9 +67,13 @@ class Context:
     def server(self, *extra, **settings):
         """Start a server and wait until it is ready; settings: see server.Server."""
         s = server.Server(self, extra, **settings)
-        self._servers.append(s)
+        self.watch(s)
         s.start()
         return s
+
+    def watch(self, s):
+        """End a server with the test, and look how it was."""
+        self._servers.append(s)
 
     def cleanup(self, function):
         self._cleanups.append(function)
@@ -88,7 +93,7 @@ class Context:
 
 def discover(patterns):
     for name in sorted(os.listdir(HERE)):
-        if name.startswith("test_") and name.endswith(".py"):
+        if name.startswith(("test_", "script_")) and name.endswith(".py"):
             importlib.import_module(name[:-3])
     def chosen(entry):
         return not patterns or any(
@@ -120,7 +125,8 @@ def run_test(entry, folder, options, cert):
 class Child:
     def __init__(self, entry, folder, options, cert):
         self.entry, self.began = entry, time.monotonic()
-        self.limit = (60 + 6 * entry.seconds) * (4 if options.sanitizer else 1)
+        self.limit = (60 + 6 * entry.seconds) * (4 if options.sanitizer else 1) + \
+            options.minutes * 60
         self.data = b""
         self.folder = folder
         os.mkdir(folder, 0o755)
@@ -210,6 +216,7 @@ def parse(arguments):
     parser.add_argument("-j", dest="jobs", type=int, default=2, help="tests at once (2)")
     parser.add_argument("--keep", action="store_true", help="keep the folders of good tests, too")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--minutes", type=float, default=0, help="how long soaks go on")
     parser.add_argument("names", nargs="*", help="smtp.rset, 'smtp.*', or the beginning of names")
     return parser.parse_args(arguments)
 

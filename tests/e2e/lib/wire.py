@@ -24,14 +24,17 @@ def tls_context(cert, client=None, minimum=None, maximum=None):
 
 
 class Wire:
-    """One connection. `tls`: an SSL context for implicit TLS; `greet`: read the greeting."""
+    """One connection. `tls`: an SSL context for implicit TLS; `greet`: read the greeting;
+    `source`: the address to come from."""
 
-    def __init__(self, server, listener, tls=None, greet=True, timeout=20):
+    def __init__(self, server, listener, tls=None, greet=True, timeout=20, source=None):
         self.server = server
         where = server.address(listener)
         self.sock = socket.socket(socket.AF_UNIX if isinstance(where, str) else socket.AF_INET)
         self.timeout = timeout * server.context.patience
         self.sock.settimeout(self.timeout)
+        if source:
+            self.sock.bind((source, 0))
         self.sock.connect(where)
         if not isinstance(where, str):
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

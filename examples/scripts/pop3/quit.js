@@ -1,0 +1,7 @@
+// Now what was marked goes.
+
+const { items, username } = infinity.pop3.session;
+
+for (const item of items)
+	if (item.deleted)
+		infinity.file.remove(`mail/${username}/${item.uid}.eml`);

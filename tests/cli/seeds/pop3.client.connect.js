@@ -1,0 +1,1 @@
+myClient.connect();

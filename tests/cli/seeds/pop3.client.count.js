@@ -1,0 +1,1 @@
+let newMessagesCount = myClient.count();

@@ -1,0 +1,2 @@
+let messageList = myClient.list();
+console.debug(messageList[0]['size']);

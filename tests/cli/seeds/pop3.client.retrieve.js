@@ -1,0 +1,2 @@
+let messageText = myClient.retrieve(1);
+myClient.retrieve(msgNum, fileName);

@@ -1,0 +1,2 @@
+myClient.top(msgNum);
+myClient.top(msgNum, fileName);

@@ -1,0 +1,2 @@
+infinity.loadModule('infinity.pop3');
+let myServer = new infinity.pop3.server();

@@ -1,0 +1,1 @@
+myServer.setCertificate('certFile.crt', 'keyFile.key', 'rootCertFile.crt', true);

@@ -1,0 +1,2 @@
+infinity.loadModule('infinity.smtp');
+let authMode = infinity.smtp.client.authMode.default;

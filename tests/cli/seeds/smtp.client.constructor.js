@@ -1,0 +1,2 @@
+infinity.loadModule('infinity.smtp');
+let myClient = new infinity.smtp.client();

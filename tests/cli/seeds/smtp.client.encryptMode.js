@@ -1,0 +1,2 @@
+infinity.loadModule('infinity.smtp');
+let encryptMode = infinity.smtp.client.encryptMode.sslTls;

@@ -1,0 +1,2 @@
+infinity.loadModule('infinity.smtp');
+let myServer = new infinity.smtp.server();

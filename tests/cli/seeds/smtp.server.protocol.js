@@ -1,0 +1,2 @@
+infinity.loadModule('infinity.smtp.server');
+let protocol = infinity.smtp.server.protocol.tls1_2;

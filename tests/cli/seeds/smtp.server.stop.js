@@ -1,0 +1,1 @@
+myServer.stop();

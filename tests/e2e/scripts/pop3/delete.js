@@ -1,0 +1,1 @@
+infinity.pop3.session.item.deleted = true;

@@ -1,0 +1,3 @@
+const { session } = infinity.smtp ?? infinity.lmtp;
+
+session.accept = true;
