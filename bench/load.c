@@ -35,6 +35,15 @@ static char *message_data(size_t size)
 	return text;
 }
 
+static char *noops(unsigned count)
+{
+	char *text = malloc(count * 6 + 1);
+
+	for (unsigned i = 0; i < count; i++)
+		memcpy(text + (size_t)i * 6, "NOOP\r\n", 7);
+	return text;
+}
+
 static char *retr_all(unsigned count)
 {
 	char *text = malloc(count * 16 + 1);
@@ -84,6 +93,11 @@ struct scenario scenario_make(const char *name, size_t size, unsigned count)
 
 		s.work = count;
 		s.round[0] = (struct step){ all, strlen(all), EXPECT_DOT, count };
+	} else if (strcmp(name, "pop3-noop") == 0) {
+		char *all = noops(count);
+
+		s.work = count;
+		s.round[0] = (struct step){ all, strlen(all), EXPECT_LINE, count };
 	} else {
 		fprintf(stderr, "unknown scenario %s\n", name);
 		exit(64);
