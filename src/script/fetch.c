@@ -183,8 +183,8 @@ static bool take_headers(struct lm_js *js, struct lm_js_value *list, struct lm_f
 
 		ok = name && value && lm_js_add_octets(js, name, &text[0]) &&
 		     lm_js_add_octets(js, value, &text[1]);
-		if (ok && lm_fetch_add_header(fetch, lm_buf_bytes(&text[0]),
-		                              lm_buf_bytes(&text[1]), &error)) {
+		if (ok && lm_fetch_add_header(fetch, lm_buf_bytes(&text[0]), lm_buf_bytes(&text[1]),
+		                              &error)) {
 			ok = false;
 			lm_js_throw_error(js, &error);
 		}
@@ -377,8 +377,12 @@ static void fetch_close(void *state)
 
 static const struct lm_js_source *const sources[] = { &lm_js_fetch_body, &lm_js_fetch, NULL };
 static const struct lm_script_native natives[] = {
-	{ "fetchBody", fetch_body },   { "fetchOctets", fetch_octets }, { "fetchRead", fetch_read },
-	{ "fetchStart", fetch_start }, { "fetchAbort", fetch_abort },   { "fetchUrl", fetch_url },
+	{ "fetchBody", fetch_body },
+	{ "fetchOctets", fetch_octets },
+	{ "fetchRead", fetch_read },
+	{ "fetchStart", fetch_start },
+	{ "fetchAbort", fetch_abort },
+	{ "fetchUrl", fetch_url },
 	{ NULL, NULL },
 };
 

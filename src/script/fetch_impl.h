@@ -20,10 +20,12 @@ struct lm_fetches {
 	struct lm_runtime *rt;
 	CURLM *multi;
 	struct lm_timer timer;
-	struct lm_fetch *all;           /* each holds the runtime */
-	struct lm_fetch *told, **last;  /* something is to be told of them */
+	struct lm_fetch *all;          /* each holds the runtime */
+	struct lm_fetch *told, **last; /* something is to be told of them */
 	struct lm_fetch_socket *sockets;
 	bool telling;
+	struct lm_timer last_call; /* the program ends: what is under way then is broken off */
+	bool closed;               /* it has been */
 };
 
 /** One exchange. Counted: while it is under way, and its handle. */

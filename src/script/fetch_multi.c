@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 
-enum { MAX_CONNECTIONS = 256, MAX_IDLE = 32 };
+enum { MAX_CONNECTIONS = 256, MAX_IDLE = 32, LAST_CALL_MS = 5000 };
 
 struct lm_fetch_socket {
 	struct lm_fetch_socket *prev, *next;
@@ -216,6 +216,32 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *
 	return 0;
 }
 
+/* ---- the program's end ---- */
+
+static void on_last_call(struct lm_timer *timer)
+{
+	struct lm_fetches *f = lm_container(timer, struct lm_fetches, last_call);
+
+	f->closed = true;
+	for (struct lm_fetch *fetch = f->all; fetch; fetch = fetch->next) {
+		if (fetch->is_done)
+			continue;
+		lm_fail(&fetch->error, LM_E_CANCELED, "%.100s: the program ends", fetch->where);
+		fetch->is_done = true;
+		lm_fetch_queue(fetch);
+	}
+	tell_all(f);
+}
+
+/* Answers that come soon may still be wanted. */
+static void on_terminate(void *ctx)
+{
+	struct lm_fetches *f = ctx;
+
+	lm_loop_update(f->rt->loop);
+	lm_timer_arm(f->rt->loop, &f->last_call, lm_loop_now(f->rt->loop) + LAST_CALL_MS);
+}
+
 /* ---- beginning and ending ---- */
 
 int lm_fetches_new(struct lm_runtime *rt, struct lm_fetches **out_fetches,
@@ -232,6 +258,7 @@ int lm_fetches_new(struct lm_runtime *rt, struct lm_fetches **out_fetches,
 	}
 	f->rt = rt;
 	f->timer.fire = on_timer;
+	f->last_call.fire = on_last_call;
 	f->last = &f->told;
 	bad |= curl_multi_setopt(f->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
 	bad |= curl_multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f);
@@ -239,7 +266,7 @@ int lm_fetches_new(struct lm_runtime *rt, struct lm_fetches **out_fetches,
 	bad |= curl_multi_setopt(f->multi, CURLMOPT_TIMERDATA, f);
 	bad |= curl_multi_setopt(f->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)MAX_CONNECTIONS);
 	bad |= curl_multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)MAX_IDLE);
-	if (bad) {
+	if (bad || lm_runtime_on_terminate(rt, on_terminate, f)) {
 		lm_fetches_free(f);
 		return lm_fail(out_error, LM_E_UNSUPPORTED, "libcurl lacks what fetch needs");
 	}
@@ -261,11 +288,15 @@ void lm_fetches_free(struct lm_fetches *f)
 	while (f->sockets)
 		socket_free(f->sockets);
 	lm_timer_disarm(f->rt->loop, &f->timer);
+	lm_timer_disarm(f->rt->loop, &f->last_call);
+	lm_runtime_off_terminate(f->rt, on_terminate, f);
 	lm_free(f);
 }
 
 int lm_fetch_begin(struct lm_fetches *f, struct lm_fetch *fetch, struct lm_error *out_error)
 {
+	if (f->closed)
+		return lm_fail(out_error, LM_E_CANCELED, "%.100s: the program ends", fetch->where);
 	if (curl_easy_setopt(fetch->easy, CURLOPT_PRIVATE, fetch) ||
 	    curl_multi_add_handle(f->multi, fetch->easy))
 		return lm_fail(out_error, LM_E_NOMEM, "the request cannot begin");

@@ -243,6 +243,15 @@ const parseHead = (text) => {
 	return { status: Number(status), statusText, headers };
 };
 
+const start = (hop, event) => {
+	try {
+		return native.fetchStart(hop.url, hop.method, headerLines(hop.headers),
+			hop.source?.data, hop.options, event);
+	} catch (thrown) {
+		throw typeof thrown.code === 'string' ? failure(thrown.code, thrown.message) : thrown;
+	}
+};
+
 // One exchange: a promise of its head and the body on its way.
 const exchange = (hop, signal) => new Promise((resolve, reject) => {
 	let incoming;
@@ -263,8 +272,7 @@ const exchange = (hop, signal) => new Promise((resolve, reject) => {
 			reject(thrown);
 		}
 	};
-	const handle = native.fetchStart(hop.url, hop.method, headerLines(hop.headers),
-		hop.source?.data, hop.options, event);
+	const handle = start(hop, event);
 	incoming = new Incoming(handle, () => signal?.removeEventListener?.('abort', onAbort));
 	signal?.addEventListener('abort', onAbort);
 });
@@ -318,10 +326,10 @@ const fetch = async (input, init) => {
 	const headers = checkHeaders(request.headers);
 	const { options, ...first } = facts(request);
 	const end = options.timeout ? internal.now() + options.timeout : Infinity;
-	if (signal?.aborted)
-		throw signal.reason;
 	let hop = { ...first, method: request.method, headers, source: use(request), hops: 0 };
 	for (;;) {
+		if (signal?.aborted)
+			throw signal.reason;
 		const left = Math.ceil(end - internal.now());
 		if (left <= 0)
 			throw failure('TIMEOUT', 'redirected until the time was over');

@@ -17,7 +17,7 @@ extern const struct lm_js_source lm_js_timers;
 extern const struct lm_js_source lm_js_url;
 extern const struct lm_js_source lm_js_url_parse;
 
-extern const struct lm_js_source lm_js_crypto, lm_js_store;
+extern const struct lm_js_source lm_js_crypto, lm_js_fetch, lm_js_fetch_body, lm_js_store;
 
 extern const struct lm_js_source lm_js_encoding, lm_js_files, lm_js_memory, lm_js_stream,
         lm_js_values;
