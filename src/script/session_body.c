@@ -178,7 +178,11 @@ static uint8_t *load(struct lm_js *js, struct lm_ss_body *body, size_t *out_size
 		                           "session.stream",
 		                           (unsigned long long)size);
 	octets = lm_alloc(size ? (size_t)size : 1);
-	err = octets ? read_all(body, octets, (size_t)size) : LM_E_NOMEM;
+	err = octets ? 0 : LM_E_NOMEM;
+	if (!err && !body->stream)
+		err = lm_stash_end(&body->stash, NULL);
+	if (!err)
+		err = read_all(body, octets, (size_t)size);
 	if (err) {
 		lm_free(octets);
 		return (void *)throw_error(js, err, "the message cannot be read");
