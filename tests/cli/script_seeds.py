@@ -110,7 +110,8 @@ def pop3_example(folder, server, name, *more, before=""):
 def test_pop3_client_connect_and_disconnect(folder):
     with mail_server(folder) as server:
         deliver(server)
-        assert pop3_example(folder, server, "pop3.client.connect", tell("myClient.count()")) == ["1"]
+        out = pop3_example(folder, server, "pop3.client.connect", tell("myClient.count()"))
+        assert out == ["1"]
         for name in ("pop3.client.disconnect", "pop3.client.free"):
             out = pop3_example(folder, server, name, """
                 try {
@@ -243,7 +244,8 @@ HANDLERS = {
         """,
     "pop3/top.js": """
         const { item } = infinity.pop3.session;
-        item.msg = 'Subject: seven\\r\\n\\r\\n' + ['one\\r\\n', 'two\\r\\n'].slice(0, item.lines).join('');
+        const lines = ['one\\r\\n', 'two\\r\\n'].slice(0, item.lines);
+        item.msg = 'Subject: seven\\r\\n\\r\\n' + lines.join('');
         """,
     "pop3/delete.js": "infinity.pop3.session.item.deleted = true;",
     "pop3/quit.js": """

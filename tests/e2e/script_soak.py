@@ -150,5 +150,5 @@ def a_thousand_sessions(t):
     early, late = max(sizes[:third]), max(sizes[-third:])
     assert late < early * 1.25 + 40 * 1024 * t.growth, (early, late)
     assert tools.descriptors(s.pid) <= began + 20
-    print(f"{figures['commands']} commands of {sessions} sessions, {figures['faults']} faulty ones; "
+    print(f"{figures['commands']} commands of {sessions} sessions, {figures['faults']} faulty ones;",
           f"{early // 1024} MB early, {late // 1024} MB late")

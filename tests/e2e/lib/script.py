@@ -57,7 +57,7 @@ class ScriptServer(server.Server):
             "options": {"hostname": self.hostname, "ssl": True, **options, **self.more},
             "cert": pem, "key": key, "users": self.users, "form": self.form,
             "catchAll": catch_all, "domains": options.get("domain", []),
-            "store": self.context.path(self.name + ".mail"),
+            "store": self.store.split(":", 1)[1] + ".mail",
         }
 
     def command(self):

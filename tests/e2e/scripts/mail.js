@@ -6,6 +6,16 @@ const isUser = (name) => Object.hasOwn(config.users, name);
 
 const folderOf = (user) => `${config.store}/${user}`;
 
+// What RETR sends of a file: a last line without an end gets one.
+const octetsOf = (path) => {
+	const file = new infinity.stream(path);
+	const { size } = file;
+	file.position = Math.max(0, size - 2);
+	const isWhole = size === 0 || file.readString() === '\r\n';
+	file.free();
+	return isWhole ? size : size + 2;
+};
+
 // The messages of a user in the order they came, which their names tell.
 const list = (user) => {
 	const folder = folderOf(user);
@@ -14,7 +24,7 @@ const list = (user) => {
 	return infinity.directory.list(folder, '*.eml').map((name, index) => ({
 		id: index + 1,
 		uid: name.slice(0, -4),
-		size: infinity.file.size(`${folder}/${name}`),
+		size: octetsOf(`${folder}/${name}`),
 		deleted: false,
 	}));
 };
