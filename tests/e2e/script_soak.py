@@ -139,16 +139,18 @@ def a_thousand_sessions(t):
     seconds = t.minutes * 60 or 30
     sessions = 1000 if not t.sanitizer else 100
     s = faults.Program(t, json.dumps({
-        "cpuBudget": 100 * t.patience, "handlerTimeout": 20000, "heapBudget": 128 << 20,
+        "cpuBudget": 100 * t.patience, "handlerTimeout": 20000, "heapBudget": 48 << 20,
         "poolSize": 8, "maxErrors": 1000, "maxConnectionsPerAddress": 0, "workers": 2}))
     t.watch(s)
     s.start()
     began = tools.descriptors(s.pid)
     sizes, figures = asyncio.run(soak(s, seconds, sessions))
     assert figures["faults"] > seconds and figures["commands"] > 10 * seconds, figures
+    # What is kept shows when nothing else is: at the lowest. Workers hold what a fault left them
+    # until they collect it, so the first third is no measure.
     third = len(sizes) // 3
-    early, late = max(sizes[:third]), max(sizes[-third:])
-    assert late < early * 1.25 + 40 * 1024 * t.growth, (early, late)
+    early, late = min(sizes[third:-third]), min(sizes[-third:])
+    assert late < early * 1.25 + 64 * 1024 * t.growth, (early, late)
     assert tools.descriptors(s.pid) <= began + 20
     print(f"{figures['commands']} commands of {sessions} sessions, {figures['faults']} faulty ones;",
           f"{early // 1024} MB early, {late // 1024} MB late")
