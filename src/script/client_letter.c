@@ -24,9 +24,10 @@ struct letter {
 
 static bool has_blank_line(struct lm_bytes head)
 {
-	return (head.len && head.data[0] == '\n') || memmem(head.data, head.len, "\n\n", 2) ||
-	       memmem(head.data, head.len, "\n\r\n", 3) ||
-	       (head.len > 1 && memcmp(head.data, "\r\n", 2) == 0);
+	if (!head.len)
+		return false;
+	return head.data[0] == '\n' || (head.len > 1 && memcmp(head.data, "\r\n", 2) == 0) ||
+	       memmem(head.data, head.len, "\n\n", 2) || memmem(head.data, head.len, "\n\r\n", 3);
 }
 
 static int read_some(struct letter *l, struct lm_bytes *out_octets)
