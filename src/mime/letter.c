@@ -136,8 +136,8 @@ const char *lm_letter_eol(const struct lm_letter *letter)
 	return letter->eol;
 }
 
-int lm_letter_read(const struct lm_letter *letter, uint64_t at, uint8_t *out, size_t room,
-                   size_t *out_len)
+int lm_letter_read_at(const struct lm_letter *letter, uint64_t at, uint8_t *out, size_t room,
+                      size_t *out_len)
 {
 	uint64_t rest = at < letter->size ? letter->size - at : 0;
 	int err;
@@ -161,7 +161,7 @@ static int read_source(struct lm_source *source, size_t max, struct lm_bytes *ou
 {
 	struct source *s = lm_container(source, struct source, base);
 	size_t got, room = max < sizeof(s->chunk) ? max : sizeof(s->chunk);
-	int err = lm_letter_read(s->letter, s->at, s->chunk, room, &got);
+	int err = lm_letter_read_at(s->letter, s->at, s->chunk, room, &got);
 
 	if (err)
 		return err;

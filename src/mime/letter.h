@@ -56,8 +56,8 @@ void lm_letter_unref(struct lm_letter *letter);
 
 uint64_t lm_letter_size(const struct lm_letter *letter);
 /** Octets as they came; *out_len 0: the end. Errors: LM_E_IO. */
-LM_MUST int lm_letter_read(const struct lm_letter *letter, uint64_t at, uint8_t *out, size_t room,
-                           size_t *out_len);
+LM_MUST int lm_letter_read_at(const struct lm_letter *letter, uint64_t at, uint8_t *out,
+                              size_t room, size_t *out_len);
 /** A source over the message as it came; it holds a reference of its own. NULL: no memory. */
 struct lm_source *lm_letter_source(struct lm_letter *letter);
 /** "\r\n", "\n" or "\r": the end of its first line; "\r\n" when there is none. */

@@ -288,7 +288,7 @@ static int read_header(const struct lm_letter *l, uint32_t index, struct lm_buf 
 
 		err = lm_buf_room(out, (size_t)left, &room);
 		if (err == 0)
-			err = lm_letter_read(l, at, room, (size_t)left, &got);
+			err = lm_letter_read_at(l, at, room, (size_t)left, &got);
 		if (err == 0)
 			lm_buf_grew(out, got);
 		at += got;
@@ -468,8 +468,8 @@ int lm_letter_reader_next(struct lm_letter_reader *reader, struct lm_bytes *out_
 		int err = 0;
 
 		if (left)
-			err = lm_letter_read(r->letter, r->at, r->raw,
-			                     left < CHUNK ? (size_t)left : CHUNK, &got);
+			err = lm_letter_read_at(r->letter, r->at, r->raw,
+			                        left < CHUNK ? (size_t)left : CHUNK, &got);
 		if (err)
 			return err;
 		r->at += left ? got : 0;

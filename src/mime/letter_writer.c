@@ -160,7 +160,7 @@ static int copy(struct lm_letter_writer *w, uint64_t from, uint64_t to)
 	while (err == 0 && from < to) {
 		size_t got, want = to - from < CHUNK ? (size_t)(to - from) : CHUNK;
 
-		err = lm_letter_read(w->base, from, chunk, want, &got);
+		err = lm_letter_read_at(w->base, from, chunk, want, &got);
 		if (err == 0)
 			err = lm_letter_writer_put(w, lm_bytes(chunk, got));
 		from += got;
@@ -355,6 +355,10 @@ static int open_multipart(struct lm_letter_writer *w, const char *type, const ch
 		err = lm_letter_writer_put_eol(w);
 	if (err == 0)
 		err = lm_letter_writer_put_eol(w);
+	if (err == 0 && w->depth == 0)
+		err = lm_letter_writer_put_str(w, "This is a message of several parts (MIME).");
+	if (err == 0 && w->depth == 0)
+		err = lm_letter_writer_put_eol(w);
 	return err ? err : push(w, boundary);
 }
 
@@ -402,7 +406,7 @@ static int read_part_header(struct lm_letter_writer *w, uint32_t index, struct l
 	for (uint64_t at = p->start; len; at += got, len -= got) {
 		err = lm_buf_room(out, (size_t)len, &room);
 		if (err == 0)
-			err = lm_letter_read(w->base, at, room, (size_t)len, &got);
+			err = lm_letter_read_at(w->base, at, room, (size_t)len, &got);
 		if (err)
 			return err;
 		lm_buf_grew(out, got);
@@ -510,7 +514,7 @@ static int end_appended(struct lm_letter_writer *w)
 {
 	uint8_t first = 0;
 	size_t got;
-	int err = lm_letter_read(w->base, w->rest, &first, 1, &got);
+	int err = lm_letter_read_at(w->base, w->rest, &first, 1, &got);
 
 	if (err == 0 && first == '-')
 		err = lm_letter_writer_put_eol(w);

@@ -48,7 +48,7 @@ static struct lm_buf octets_of(struct lm_letter *l)
 
 	while (got) {
 		assert_err(lm_buf_room(&b, 65536, &room), 0);
-		assert_err(lm_letter_read(l, lm_buf_len(&b), room, 65536, &got), 0);
+		assert_err(lm_letter_read_at(l, lm_buf_len(&b), room, 65536, &got), 0);
 		lm_buf_grew(&b, got);
 	}
 	lm_letter_unref(l);
@@ -374,6 +374,7 @@ static void multiparts(void **state)
 	check_octets(
 	        finish(w),
 	        "MIME-Version: 1.0\r\nContent-Type: multipart/mixed;\r\n\tboundary=\"b\"\r\n\r\n"
+	        "This is a message of several parts (MIME).\r\n"
 	        "\r\n--b\r\nContent-Type: multipart/alternative;\r\n\tboundary=\"c\"\r\n\r\n"
 	        "\r\n--c\r\nContent-Type: text/plain; charset=\"utf-8\"\r\n"
 	        "Content-Transfer-Encoding: quoted-printable\r\n\r\nx --c y"

@@ -25,4 +25,6 @@ extern const struct lm_js_source lm_js_encoding, lm_js_files, lm_js_memory, lm_j
 extern const struct lm_js_source lm_js_session;
 extern const struct lm_js_source lm_js_session_reply;
 
+extern const struct lm_js_source lm_js_mail, lm_js_mail_body, lm_js_mail_fields;
+
 #endif
