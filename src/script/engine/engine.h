@@ -132,10 +132,10 @@ struct lm_js_value *lm_js_construct(struct lm_js *js, struct lm_js_value *constr
 
 /** A script's error as people want to see it. Strings live until the next lm_js_catch. */
 struct lm_js_error {
-	const char *message; /**< "TypeError: x is not a function", one line */
-	const char *file;    /**< "" unknown */
+	const char *message;   /**< "TypeError: x is not a function", one line */
+	const char *file;      /**< "" unknown */
 	unsigned line, column; /**< 0: unknown, as the column of what the parser refuses */
-	const char *stack; /**< lines "  at function (file:line:column)"; may be "" */
+	const char *stack;     /**< lines "  at function (file:line:column)"; may be "" */
 	/** A limit was met: the script was ended and could not catch that. */
 	bool ended;
 	int code; /**< the enum lm_err of an error made by lm_js_throw_error; 0: the script's own */

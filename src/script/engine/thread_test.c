@@ -154,9 +154,19 @@ static void abandon(const char *script)
 	eight(NULL);
 }
 
+/* The thread sanitizer keeps signals back until the thread calls something that it watches, which a
+ * chain of microtasks never does. */
+#ifdef __SANITIZE_THREAD__
+#define SIGNALS false
+#else
+#define SIGNALS true
+#endif
+
 static void abandoned(void **state)
 {
 	(void)state;
+	if (!SIGNALS)
+		skip();
 	abandon("(async () => { while (true) await 0 })()");
 	abandon("(async () => { const all = []; while (true) { await 0; all.push({}) } })()");
 	abandon("function f() { Promise.resolve().then(f) } f()");
