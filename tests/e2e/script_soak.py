@@ -85,9 +85,17 @@ SMTP_STEPS = (b"EHLO x", b"VRFY x", b"HELP", b"XYZZY", b"AUTH PLAIN AGEAc2VjcmV0
 
 
 async def bad(port, listener, figures):
-    """Whatever is answered is right; sometimes the client goes while its handler still runs."""
     hook = random.choice(faults.POP3 if listener == "pop3" else faults.SMTP)
     kind = random.choice(faults.KINDS)
+    try:
+        await asyncio.wait_for(go_wrong(port, listener, hook, kind), 300)
+    except TimeoutError:
+        raise AssertionError(f"no answer for five minutes: {listener} {hook} {kind}") from None
+    figures["faults"] += 1
+
+
+async def go_wrong(port, listener, hook, kind):
+    """Whatever is answered is right; sometimes the client goes while its handler still runs."""
     leaves = random.random() < 0.2
     async with Line(port, faults.address(hook, kind)) as p:
         try:
@@ -103,7 +111,6 @@ async def bad(port, listener, figures):
                     await p.body()
         except (OSError, asyncio.IncompleteReadError):
             pass
-    figures["faults"] += 1
 
 
 async def again(until, pause, session, *arguments):
