@@ -380,10 +380,28 @@ static const struct lm_script_hook *hook_of(const char *property, unsigned proto
 	return NULL;
 }
 
+/* Is the file there? Who reads it later does not know for which property. */
+static bool check_file(struct lm_runtime *rt, const struct wanted *w,
+                       const struct lm_script_hooked *h)
+{
+	struct lm_error why;
+	char *path = lm_runtime_script_path(rt, lm_str(h->file));
+	bool is_there = path && access(path, R_OK) == 0;
+
+	if (path && !is_there) {
+		lm_fail_errno(&why, lm_err_from_errno(errno), errno,
+		              "infinity.%s.server.%s: %.150s", w->kind, h->hook->property, h->file);
+		lm_js_throw_error(rt->js, &why);
+	}
+	lm_free(path);
+	return is_there;
+}
+
 /* One pair of property and file name or function. */
-static bool take_hook(struct lm_js *js, struct lm_js_value *property, struct lm_js_value *what,
+static bool take_hook(struct lm_runtime *rt, struct lm_js_value *property, struct lm_js_value *what,
                       struct wanted *w)
 {
+	struct lm_js *js = rt->js;
 	struct lm_script_hooked *h = &w->hooked[w->hooked_count];
 	char *name = property ? string_of(js, property) : NULL;
 
@@ -401,14 +419,19 @@ static bool take_hook(struct lm_js *js, struct lm_js_value *property, struct lm_
 		h->file = w->files[w->hooked_count] = string_of(js, what);
 		if (!h->file)
 			return false;
+		if (!check_file(rt, w, h)) {
+			w->hooked_count++; /* its name is freed with the rest */
+			return false;
+		}
 	}
 	w->hooked_count++;
 	return true;
 }
 
 /* Functions live: the array they are in is on the stack of who started. */
-static bool take_hooks(struct lm_js *js, struct lm_js_value *from, struct wanted *w)
+static bool take_hooks(struct lm_runtime *rt, struct lm_js_value *from, struct wanted *w)
 {
+	struct lm_js *js = rt->js;
 	struct lm_js_value *all;
 	size_t count;
 
@@ -419,7 +442,7 @@ static bool take_hooks(struct lm_js *js, struct lm_js_value *from, struct wanted
 	if (!w->files || !w->hooked)
 		return lm_js_throw(js, LM_JS_ERROR, "out of memory") != NULL;
 	for (unsigned i = 0; i + 1 < count; i += 2)
-		if (!take_hook(js, lm_js_at(js, all, i), lm_js_at(js, all, i + 1), w))
+		if (!take_hook(rt, lm_js_at(js, all, i), lm_js_at(js, all, i + 1), w))
 			return false;
 	return true;
 }
@@ -455,7 +478,7 @@ static bool take_wanted(const struct lm_js_call *call, struct wanted *out_wanted
 	if (take_string(js, from, "kind", &w.kind) &&
 	    take_string(js, from, "listener", &w.listener) &&
 	    take_string(js, from, "where", &w.where) && take_options(js, from, &w) &&
-	    take_hooks(js, from, &w) && take_handler(js, from, &w)) {
+	    take_hooks(runtime_of(call), from, &w) && take_handler(js, from, &w)) {
 		snprintf(w.name, sizeof(w.name), "infinity.%s.server", w.kind);
 		*out_wanted = w;
 		return true;

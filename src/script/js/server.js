@@ -119,7 +119,7 @@ const secretMechanism = /^(SCRAM-.*|CRAM-MD5|APOP)$/i;
 const bearerMechanism = /^(OAUTHBEARER|XOAUTH2)$/i;
 
 // What logins are offered: nothing that no handler of the program could judge.
-const offer = (name, given, hooks, hasStore) => {
+const offer = (name, given, hooks, hasStore, knowsClients) => {
 	const judges = hooks.has('onLogin') || hooks.has('onAuth');
 	let words = given.auth?.split(/[ ,]+/).filter((word) => word);
 	let apop = judges || !hasStore ? 'no' : 'auto';
@@ -132,7 +132,7 @@ const offer = (name, given, hooks, hasStore) => {
 	words = words?.filter((word) => !/^APOP$/i.test(word));
 	if (hooks.has('onAuth'))
 		words ??= ['PLAIN', 'LOGIN', 'OAUTHBEARER', 'XOAUTH2',
-			...(given['client-ca'] ? ['EXTERNAL'] : [])];
+			...(knowsClients ? ['EXTERNAL'] : [])];
 	else if (judges)
 		words ??= ['PLAIN', 'LOGIN'];
 	else if (!hasStore)
@@ -336,6 +336,9 @@ const makeServer = (kind) => {
 
 			if (this.running)
 				throw state(`${name}.start: it runs already`);
+			const certificate = this.#certificateOptions(given);
+			const knowsClients = [...Object.entries(given), ...certificate]
+				.some(([key]) => key === 'client-ca');
 			const options = [
 				['store', given.store ?? 'none'],
 				['tls', s.ssl ? 'yes' : 'no'],
@@ -343,8 +346,8 @@ const makeServer = (kind) => {
 				...(s.maxProtocol ? [['tls-max', tlsNames[s.maxProtocol]]] : []),
 				...[...this.#options.values()].flat()
 					.filter(([key]) => !['store', 'auth', 'apop', 'require-login'].includes(key)),
-				...offer(name, given, this.#hooks, hasStore),
-				...this.#certificateOptions(given),
+				...offer(name, given, this.#hooks, hasStore, knowsClients),
+				...certificate,
 			];
 			this.#warn(given, hasStore);
 			this.#run = native.start({
