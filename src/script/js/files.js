@@ -46,24 +46,25 @@ const DIRECTORY = 'infinity.directory';
 const FILE_NAME = 'infinity.fileName';
 
 const string = internal.string;
+const dataName = internal.dataName;
 const boolean = internal.boolean;
 
 const copyOrMove = (owner, member, step) => (from, to, overwrite = false) => {
-	string(`${owner}.${member}: from`, from);
-	string(`${owner}.${member}: to`, to);
+	dataName(`${owner}.${member}: from`, from);
+	dataName(`${owner}.${member}: to`, to);
 	step(from, to, boolean(`${owner}.${member}: overwrite`, overwrite));
 };
 
 const withBom = new Set(['', 'UTF-16BE', 'UTF-16LE', 'UTF-7']);
 
 infinity.file = Object.freeze({
-	exists: (name) => native.fileExists(string(`${FILE}.exists: name`, name)),
-	size: (name) => native.fileSize(string(`${FILE}.size: name`, name)),
-	age: (name) => new Date(native.fileAge(string(`${FILE}.age: name`, name))),
-	read: (name) => native.fileBytes(string(`${FILE}.read: name`, name)),
+	exists: (name) => native.fileExists(dataName(`${FILE}.exists: name`, name)),
+	size: (name) => native.fileSize(dataName(`${FILE}.size: name`, name)),
+	age: (name) => new Date(native.fileAge(dataName(`${FILE}.age: name`, name))),
+	read: (name) => native.fileBytes(dataName(`${FILE}.read: name`, name)),
 
 	readString(name, encoding) {
-		string(`${FILE}.readString: name`, name);
+		dataName(`${FILE}.readString: name`, name);
 		const charset = internal.charset(`${FILE}.readString: encoding`, encoding);
 		const text = charset === ''
 			? native.fileText(name)
@@ -72,7 +73,7 @@ infinity.file = Object.freeze({
 	},
 
 	write(name, data, append = false) {
-		string(`${FILE}.write: name`, name);
+		dataName(`${FILE}.write: name`, name);
 		boolean(`${FILE}.write: append`, append);
 		if (internal.isStream(data))
 			data.saveToFile(name, append);
@@ -83,7 +84,7 @@ infinity.file = Object.freeze({
 	},
 
 	writeString(name, text, encoding, append = false, bom = false) {
-		string(`${FILE}.writeString: name`, name);
+		dataName(`${FILE}.writeString: name`, name);
 		string(`${FILE}.writeString: text`, text);
 		const charset = internal.charset(`${FILE}.writeString: encoding`, encoding);
 		boolean(`${FILE}.writeString: append`, append);
@@ -94,7 +95,7 @@ infinity.file = Object.freeze({
 
 	copy: copyOrMove(FILE, 'copy', native.fileCopy),
 	move: copyOrMove(FILE, 'move', native.fileMove),
-	remove: (name) => native.fileRemove(string(`${FILE}.remove: name`, name)),
+	remove: (name) => native.fileRemove(dataName(`${FILE}.remove: name`, name)),
 });
 
 const filter = internal.enumeration({
@@ -136,11 +137,11 @@ const passes = (attributes, wanted) =>
 infinity.directory = Object.freeze({
 	filter,
 
-	create: (name) => native.directoryCreate(string(`${DIRECTORY}.create: name`, name)),
-	exists: (name) => native.directoryExists(string(`${DIRECTORY}.exists: name`, name)),
+	create: (name) => native.directoryCreate(dataName(`${DIRECTORY}.create: name`, name)),
+	exists: (name) => native.directoryExists(dataName(`${DIRECTORY}.exists: name`, name)),
 
 	list(name, mask = '*', wanted = filter.none) {
-		string(`${DIRECTORY}.list: name`, name);
+		dataName(`${DIRECTORY}.list: name`, name);
 		const masks = string(`${DIRECTORY}.list: mask`, mask).split(';').map((one) => [...one]);
 		internal.integer(`${DIRECTORY}.list: filter`, wanted, 0, 63);
 		const parts = native.directoryList(name).split('\0');
@@ -155,12 +156,12 @@ infinity.directory = Object.freeze({
 	},
 
 	move(from, to) {
-		string(`${DIRECTORY}.move: from`, from);
-		native.directoryMove(from, string(`${DIRECTORY}.move: to`, to));
+		dataName(`${DIRECTORY}.move: from`, from);
+		native.directoryMove(from, dataName(`${DIRECTORY}.move: to`, to));
 	},
 
 	remove(name, recursive = false) {
-		string(`${DIRECTORY}.remove: name`, name);
+		dataName(`${DIRECTORY}.remove: name`, name);
 		return native.directoryRemove(name, boolean(`${DIRECTORY}.remove: recursive`, recursive));
 	},
 });
@@ -222,7 +223,7 @@ const correct = (name, replacement = '_') => {
 
 const expand = (path) => {
 	const parts = [];
-	for (const part of native.fileExpand(string(`${FILE_NAME}.expand: path`, path)).split('/')) {
+	for (const part of native.fileExpand(dataName(`${FILE_NAME}.expand: path`, path)).split('/')) {
 		if (part === '..')
 			parts.pop();
 		else if (part !== '' && part !== '.')

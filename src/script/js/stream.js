@@ -59,6 +59,14 @@ const checkMode = (value) => {
 	return value;
 };
 
+// A data file's name; the rest of what can be wrong with one the system says.
+internal.dataName = (name, value) => {
+	const wanted = 'up to 4095 octets, not empty and without NUL';
+	if (internal.string(name, value) === '' || value.includes('\0') || value.length > 4095)
+		throw new RangeError(`${name}: ${wanted}, not ${internal.shown(value)}`);
+	return value;
+};
+
 const codeError = (code, message) => Object.assign(new Error(message), { code });
 
 // What makes one over a handle instead of opening a file.
@@ -73,7 +81,7 @@ class InfinityStream {
 		else if (arguments.length === 0)
 			this.#handle = native.streamNew();
 		else
-			this.#handle = native.streamOpen(internal.string(`${NAME}: fileName`, fileName),
+			this.#handle = native.streamOpen(internal.dataName(`${NAME}: fileName`, fileName),
 				checkMode(mode), internal.boolean(`${NAME}: autoDelete`, autoDelete));
 		internal.setHandle(this, this.#handle);
 	}
@@ -255,7 +263,7 @@ class InfinityStream {
 
 	saveToFile(name, append = false) {
 		native.streamSave(this.#open('saveToFile'),
-			internal.string(`${NAME}.saveToFile: name`, name),
+			internal.dataName(`${NAME}.saveToFile: name`, name),
 			internal.boolean(`${NAME}.saveToFile: append`, append));
 	}
 
