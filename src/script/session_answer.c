@@ -172,12 +172,17 @@ static void refuse(const struct lm_ss_message *m, struct lm_reply *reply)
 {
 	bool is_pop3 = m->session->handler->protocol == LM_POP3;
 
+	/* The words of a yes that was none. */
+	if ((reply->smtp_code && reply->smtp_code < 400) || reply->enhanced[0] == 2) {
+		reply->smtp_code = reply->enhanced[0] = 0;
+		reply->text = lm_bytes(NULL, 0);
+	}
 	if (m->type == LM_EVENT_AUTH || m->type == LM_EVENT_AUTH_DONE)
 		reply->result = LM_E_AUTH;
-	else if (m->type == LM_EVENT_RCPT || m->type == LM_EVENT_RETR || m->type == LM_EVENT_TOP)
-		reply->result = LM_E_NOT_FOUND;
 	else
-		reply->result = LM_E_DENIED;
+		reply->result = m->type == LM_EVENT_RCPT ? LM_E_NOT_FOUND : LM_E_DENIED;
+	if ((m->type == LM_EVENT_RETR || m->type == LM_EVENT_TOP) && !reply->text.len)
+		reply->text = lm_str("this message cannot be had");
 	if (m->type == LM_EVENT_MESSAGE && !reply->smtp_code) {
 		reply->smtp_code = 554;
 		memcpy(reply->enhanced, (uint8_t[]){ 5, 3, 0 }, 3);
