@@ -348,6 +348,9 @@ int lm_link_answer(struct lm_link *link, uint32_t event_id, const struct lm_repl
 {
 	int err = lm_session_answer(link->session, event_id, reply, lm_loop_now(link->loop));
 
+	/* An answer that was nonsense has a reply, too. */
+	if (err && err != LM_E_NOT_FOUND)
+		lm_link_schedule(link);
 	if (err)
 		return err;
 	if (reply && reply->source) {
