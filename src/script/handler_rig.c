@@ -132,6 +132,13 @@ void lm_hr_end(struct lm_hr *hr)
 
 int lm_hr_connect(struct lm_hr *hr)
 {
+	return lm_hr_connect_from(hr, 1);
+}
+
+int lm_hr_connect_from(struct lm_hr *hr, unsigned last)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET,
+		                    .sin_addr = { htonl(INADDR_LOOPBACK - 1 + last) } };
 	const char *where = lm_server_endpoint(hr->server, listener(hr));
 	struct sockaddr_in at = { .sin_family = AF_INET };
 	struct timeval patience = { .tv_sec = 30 };
@@ -142,6 +149,7 @@ int lm_hr_connect(struct lm_hr *hr)
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
 	return fd;
 }

@@ -31,8 +31,9 @@ void lm_hr_start(struct lm_hr *hr, void (*change)(struct lm_script_handler_param
                  const char *const *options);
 void lm_hr_end(struct lm_hr *hr);
 
-/** A socket connected to the server, with patience of 30 s. */
+/** A socket connected to the server, with patience of 30 s; from 127.0.0.`last`. */
 int lm_hr_connect(struct lm_hr *hr);
+int lm_hr_connect_from(struct lm_hr *hr, unsigned last);
 void lm_hr_say(int fd, const char *text);
 void lm_hr_send(int fd, struct lm_bytes octets);
 /** Read a reply, all its lines; it begins with `start`. To be freed with free(). */

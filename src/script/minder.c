@@ -3,6 +3,7 @@
 #include "script/handler_impl.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 enum {
 	LOOK_EVERY = 100,   /* ms while something runs */
@@ -69,7 +70,7 @@ static void stop_thread(struct lm_sp_place *place)
 	pthread_mutex_unlock(&place->lock);
 	if (!is_there)
 		return;
-	place->is_stopped = lm_js_abandon(place->js) == 0;
+	{ lm_time_ms t0 = lm_script_now(); int e = lm_js_abandon(place->js); place->is_stopped = e == 0; fprintf(stderr, "ABANDON %d %lld ms\n", e, (long long)(lm_script_now() - t0)); }
 	pthread_mutex_lock(&place->lock);
 	place->is_minded = false;
 	pthread_cond_broadcast(&place->changed);

@@ -27,13 +27,14 @@ static struct load load_of(struct lm_sp_place *place)
 	return load;
 }
 
-/* Another worker where the best there is has something to do, or is blocked. */
+/* Another worker where the best there is has somebody already, while there are processors, or is
+ * blocked. */
 static bool wants_another(const struct lm_sp *pool, const struct lm_sp_place *best,
                           const struct load *load)
 {
 	if (pool->lost >= LM_SP_LOST_MAX || pool->live >= pool->size)
 		return false;
-	return !best || load->is_blocked || (pool->live < pool->eager && load->weight >= 4);
+	return !best || load->is_blocked || (pool->live < pool->eager && load->weight);
 }
 
 struct lm_sp_place *lm_sp_choose(struct lm_sp *pool, const struct lm_sp_place *but)

@@ -26,9 +26,19 @@ struct said {
 
 /* ---- telling people ---- */
 
-static const struct lm_hooked *hook_of(const struct lm_ss_message *m)
+/* Of a login's two hooks the one that ran last. */
+static const struct lm_hooked *hook_of(const struct lm_sp_place *place,
+                                       const struct lm_ss_message *m)
 {
-	return lm_hooks_of(m->session->handler, m->type);
+	const struct lm_script_handler *h = m->session->handler;
+	struct lm_js_value *stage;
+
+	if (m->type != LM_EVENT_AUTH || h->by_event[m->type][1] < 0 || !m->session->state)
+		return lm_hooks_of(h, m->type);
+	stage = lm_js_get(place->js, m->session->state, "stage");
+	return stage && lm_js_to_number(place->js, stage) == 1
+	               ? &h->hooked[h->by_event[m->type][1]]
+	               : lm_hooks_of(h, m->type);
 }
 
 static const char *file_of(const struct lm_hooked *hooked)
@@ -45,7 +55,7 @@ void lm_ss_warn(struct lm_sp_place *place, const struct lm_ss_message *m, struct
                 struct lm_bytes found)
 {
 	struct lm_script *script = place->handler->script;
-	const struct lm_hooked *hooked = hook_of(m);
+	const struct lm_hooked *hooked = hook_of(place, m);
 
 	lm_log(script->log, LM_LOG_WARN, "script.result",
 	       LM_LOG_TEXT("script", lm_str(file_of(hooked))),
@@ -58,7 +68,7 @@ static void report(struct lm_sp_place *place, const struct lm_ss_message *m,
                    const struct lm_js_error *error)
 {
 	struct lm_script *script = place->handler->script;
-	const struct lm_hooked *hooked = hook_of(m);
+	const struct lm_hooked *hooked = hook_of(place, m);
 	const char *file = *error->file ? error->file : file_of(hooked);
 	char where[120];
 

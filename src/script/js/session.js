@@ -34,6 +34,7 @@ class State {
 		this.ip = ip;
 		this.port = port;
 		this.open = false;
+		this.stage = 0;
 		this.hasEnded = false;
 		this.authenticated = undefined;
 		this.accept = undefined;
@@ -537,6 +538,7 @@ const finishLogin = (state) => {
 const isUndecided = (state) => !state.proceeds && state.answer === null &&
 	state.authenticated === undefined && !isGiven(state.secret);
 
+// `stage` tells C which of both runs.
 const login = (state, onAuth, onLogin) => {
 	begin(state);
 	state.authenticated = state.secret = undefined;
@@ -544,15 +546,18 @@ const login = (state, onAuth, onLogin) => {
 	state.listed = nothing;
 	if (isPop3)
 		state.items = [];
-	if (!onAuth)
-		return start(state, onLogin, finishLogin);
-	if (!onLogin)
-		return start(state, onAuth, finishLogin);
+	const second = () => {
+		state.stage = 0;
+		return runHook(state, onLogin);
+	};
+	state.stage = onAuth ? 1 : 0;
+	if (!onAuth || !onLogin)
+		return start(state, onAuth ?? onLogin, finishLogin);
 	const first = runHook(state, onAuth);
 	if (!isPromise(first))
-		return isUndecided(state) ? start(state, onLogin, finishLogin) : finishLogin(state);
+		return isUndecided(state) ? start(state, second, finishLogin) : finishLogin(state);
 	return later(state, Promise.resolve(first)
-		.then(() => (isUndecided(state) ? runHook(state, onLogin) : undefined))
+		.then(() => (isUndecided(state) ? second() : undefined))
 		.then(() => finishLogin(state)));
 };
 
