@@ -120,7 +120,8 @@ static void logins(void **state)
 		  "-ERR [SYS/TEMP]", "session.reply.pop3Code: one of" },
 		{ "s.authenticated = true; s.reply('no');", "-ERR [SYS/TEMP]",
 		  "session.reply: a code or an object" },
-		{ "s.authenticated = true; s.reply();", "-ERR [SYS/TEMP]", "session.reply: a code" },
+		{ "s.authenticated = true; s.reply();", "-ERR [SYS/TEMP]",
+		  "session.reply: a code" },
 		{ "s.authenticated = true; s.reply({});", "-ERR [SYS/TEMP]",
 		  "session.reply: ok (true or false) or a code is needed" },
 		{ "s.proceed();", "-ERR [AUTH]", NULL },
@@ -162,10 +163,10 @@ static void logins(void **state)
 
 /* ---- POP3 messages ---- */
 
-#define ITEMS                                                            \
-	"const s = infinity.pop3.session;\n"                             \
-	"s.authenticated = true;\n"                                      \
-	"for (let i = 0; i < 60; i++)\n"                                 \
+#define ITEMS                                \
+	"const s = infinity.pop3.session;\n" \
+	"s.authenticated = true;\n"          \
+	"for (let i = 0; i < 60; i++)\n"     \
 	"	s.items.push({ id: i, uid: 'u' + i, size: 10 });\n"
 
 static void run_items(const char *property, const char *command, const char *behind,
@@ -217,7 +218,8 @@ static void messages(void **state)
 		{ "s.item.msg = { toBytes() { throw Error('tb'); } };", "-ERR [SYS/TEMP]",
 		  "Error: tb" },
 		{ "s.item.msg = 'x'; throw Error('late');", "-ERR [SYS/TEMP]", "Error: late" },
-		{ "return Promise.resolve().then(() => { s.item.msg = 'x\\r\\n'; });", "+OK", NULL },
+		{ "return Promise.resolve().then(() => { s.item.msg = 'x\\r\\n'; });", "+OK",
+		  NULL },
 		{ "s.item.msg = 'x'; return Promise.reject(3);", "-ERR [SYS/TEMP]",
 		  "script.error" },
 		{ "s.item.msg = 'x'; s.reply({ ok: false, text: 'not now' });", "-ERR not now",

@@ -71,6 +71,7 @@ static const char *good_script(const char *hook)
 		{ "onMailFrom", "s.accept = true;" },
 		{ "onRcptTo", "s.accept = true;" },
 		{ "onReceive", "s.received = true;" },
+		{ "onDisconnect", "console.log('over');" },
 	};
 
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(*scripts); i++)
@@ -159,10 +160,8 @@ static void walk(struct lm_hr *hr, const struct step *steps, unsigned bad, int o
 	unsigned i;
 
 	for (i = 0; steps[i].hook; i++) {
-		bool is_bad = is_of_step(steps, i, bad) && steps[bad].bad == steps[i].bad;
-
-		is_bad = is_of_step(steps, i, bad) && strcmp(steps[bad].hook, "onAbort") &&
-		         strcmp(steps[bad].hook, "onDisconnect");
+		bool is_bad = is_of_step(steps, i, bad) && strcmp(steps[bad].hook, "onAbort") &&
+		              strcmp(steps[bad].hook, "onDisconnect");
 		if (!*steps[i].good)
 			continue;
 		if (steps[i].say)
@@ -180,6 +179,9 @@ static void walk(struct lm_hr *hr, const struct step *steps, unsigned bad, int o
 	if (steps[i].hook && !ends_session(&steps[i]) && strcmp(steps[i].hook, "onHelo"))
 		lm_hr_chat(fd, "QUIT\r\n", steps == pop3_steps ? "+OK" : "221");
 	close(fd);
+	/* The worker is free for the next one. */
+	if (strcmp(steps[bad].hook, "onDisconnect") != 0)
+		lm_hr_await_prints(hr, "over", ++hr->walks);
 }
 
 static bool is_documented(const char *hook)
@@ -209,12 +211,15 @@ static void run_fault(enum lm_protocol protocol, const struct fault *fault, bool
 	lm_hr_begin(&hr, protocol);
 	write_hooks(&hr, protocol == LM_POP3 ? "pop3" : "smtp", steps, fault);
 	lm_hr_start(&hr, small,
-	            (const char *[]){ "handler-timeout", fault->is_timeout ? "150ms" : "30s",
+	            (const char *[]){ "handler-timeout", fault->is_timeout ? "400ms" : "30s",
 	                              "max-auth-failures", "1000", NULL });
 	other = lm_hr_session(&hr, "other");
 	for (unsigned i = 0; steps[i].hook; i++) {
 		char told[100];
 
+		/* Who only hears is waited for, as the order of events wants it. */
+		if (fault->is_timeout && strcmp(steps[i].hook, "onAbort") == 0)
+			continue;
 		if (!*steps[i].hook || (documented && !is_documented(steps[i].hook)) ||
 		    (i && strcmp(steps[i].hook, steps[i - 1].hook) == 0))
 			continue;
@@ -295,14 +300,10 @@ static void endless_microtasks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(throws),
-		cmocka_unit_test(rejections),
-		cmocka_unit_test(recursions),
-		cmocka_unit_test(endless_loops),
-		cmocka_unit_test(memory_bombs),
-		cmocka_unit_test(promises_never_settled),
-		cmocka_unit_test(blocked_for_long),
-		cmocka_unit_test(endless_microtasks),
+		cmocka_unit_test(throws),           cmocka_unit_test(rejections),
+		cmocka_unit_test(recursions),       cmocka_unit_test(endless_loops),
+		cmocka_unit_test(memory_bombs),     cmocka_unit_test(promises_never_settled),
+		cmocka_unit_test(blocked_for_long), cmocka_unit_test(endless_microtasks),
 	};
 
 	cmocka_set_test_filter(getenv("HR_ONLY"));

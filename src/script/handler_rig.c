@@ -260,12 +260,12 @@ static size_t count_in(pthread_mutex_t *lock, struct lm_buf *lines, const char *
 	return count;
 }
 
-static void await_in(pthread_mutex_t *lock, struct lm_buf *lines, const char *text)
+static void await_in(pthread_mutex_t *lock, struct lm_buf *lines, const char *text, size_t count)
 {
 	const struct timespec nap = { .tv_nsec = 2000000 };
 
 	for (int i = 0; i < 15000; i++) {
-		if (count_in(lock, lines, text))
+		if (count_in(lock, lines, text) >= count)
 			return;
 		nanosleep(&nap, NULL);
 	}
@@ -284,12 +284,17 @@ bool lm_hr_has_logged(struct lm_hr *hr, const char *text)
 
 void lm_hr_await_log(struct lm_hr *hr, const char *text)
 {
-	await_in(&hr->lock, &hr->logged, text);
+	await_in(&hr->lock, &hr->logged, text, 1);
 }
 
 void lm_hr_await_print(struct lm_hr *hr, const char *text)
 {
-	await_in(&hr->rig->lock, &hr->rig->out, text);
+	lm_hr_await_prints(hr, text, 1);
+}
+
+void lm_hr_await_prints(struct lm_hr *hr, const char *text, size_t count)
+{
+	await_in(&hr->rig->lock, &hr->rig->out, text, count);
 }
 
 int lm_hr_session(struct lm_hr *hr, const char *user)

@@ -18,7 +18,7 @@ struct lm_hr {
 	pthread_mutex_t lock; /* guards logged */
 	struct lm_buf logged; /* lines */
 	enum lm_protocol protocol;
-	char out[64];
+	size_t walks; /* the test's own */
 };
 
 /** A program without a server yet. */
@@ -50,6 +50,7 @@ bool lm_hr_has_logged(struct lm_hr *hr, const char *text);
 size_t lm_hr_count_logged(struct lm_hr *hr, const char *text);
 /** Wait until scripts have printed a line with this text. */
 void lm_hr_await_print(struct lm_hr *hr, const char *text);
+void lm_hr_await_prints(struct lm_hr *hr, const char *text, size_t count);
 /** Begin a session: the greeting, EHLO for mail; user and password for POP3 where `user` is given.
  */
 int lm_hr_session(struct lm_hr *hr, const char *user);

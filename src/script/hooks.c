@@ -139,8 +139,8 @@ static void look(struct lm_script_handler *h, struct lm_sp_place *place)
 		       LM_LOG_TEXT("protocol", lm_str(lm_script_namespace(h->protocol))));
 	} else if (lm_js_catch(place->js, &error, NULL)) {
 		lm_log(h->script->log, LM_LOG_ERROR, "script.error",
-		       LM_LOG_TEXT("script", lm_str(error.file)),
-		       LM_LOG_NUMBER("line", error.line), LM_LOG_NUMBER("column", error.column),
+		       LM_LOG_TEXT("script", lm_str(error.file)), LM_LOG_NUMBER("line", error.line),
+		       LM_LOG_NUMBER("column", error.column),
 		       LM_LOG_TEXT("message", lm_str(error.message)),
 		       LM_LOG_TEXT("kept", lm_str("the code before the change")));
 		lm_script_report(h->script, "a changed handler, whose old code stays", &error);
@@ -207,8 +207,8 @@ static struct lm_sp_compiled *compile_all(struct lm_sp_place *place, struct lm_s
 	compiled->code = code;
 	atomic_fetch_add_explicit(&code->refs, 1, memory_order_relaxed);
 	for (size_t i = 0; i < h->count; i++) {
-		struct lm_js_value *call =
-		        bind(place, &h->hooked[i], lm_buf_bytes(&code->texts[i]));
+		struct lm_js_value *call = bind(place, &h->hooked[i],
+		                                lm_buf_bytes(&code->texts[i]));
 
 		if (!call) {
 			compiled_free(place, compiled, true);

@@ -3,11 +3,11 @@
 #include "script/handler_impl.h"
 
 #include <signal.h>
-#include <stdio.h>
 
 enum {
 	LOOK_EVERY = 100,   /* ms while something runs */
 	OVERDUE_MAX = 1000, /* ms of processor time behind the limit: no end from inside */
+	TRIES = 5,          /* to stop a thread that was given up; each may take seconds */
 	BLOCKED = 100,      /* ms in one event after which those who wait are moved */
 };
 
@@ -54,7 +54,8 @@ static struct sight look_at(struct lm_sp_place *place)
 		s.is_blocked = place->running && place->first && now - place->since > BLOCKED;
 		look_at_gone(place, now);
 	}
-	s.is_loose = place->is_ready && place->state == LM_SP_LOST && !place->is_stopped;
+	s.is_loose = place->is_ready && place->state == LM_SP_LOST && !place->is_stopped &&
+	             place->tries < TRIES;
 	pthread_mutex_unlock(&place->lock);
 	return s;
 }
@@ -70,7 +71,8 @@ static void stop_thread(struct lm_sp_place *place)
 	pthread_mutex_unlock(&place->lock);
 	if (!is_there)
 		return;
-	{ lm_time_ms t0 = lm_script_now(); int e = lm_js_abandon(place->js); place->is_stopped = e == 0; fprintf(stderr, "ABANDON %d %lld ms\n", e, (long long)(lm_script_now() - t0)); }
+	place->is_stopped = lm_js_abandon(place->js) == 0;
+	place->tries++;
 	pthread_mutex_lock(&place->lock);
 	place->is_minded = false;
 	pthread_cond_broadcast(&place->changed);
@@ -93,7 +95,7 @@ static void tell_lost(struct lm_sp_place *place)
 /* One worker a turn; true: something runs. */
 static bool look_around(struct lm_sp *pool)
 {
-	struct lm_sp_place *lost = NULL;
+	struct lm_sp_place *lost = NULL, *loose = NULL;
 	bool is_busy = false;
 
 	pthread_mutex_lock(&pool->lock);
@@ -103,8 +105,8 @@ static bool look_around(struct lm_sp *pool)
 
 		is_busy |= s.is_busy;
 		if (s.is_loose)
-			lost = p;
-		else if (s.is_overdue && !p->is_guest && lm_sp_lose(p)) {
+			loose = p;
+		if (s.is_overdue && !p->is_guest && lm_sp_lose(p)) {
 			lost = p;
 			tell_lost(p);
 		} else if (s.is_blocked) {
@@ -112,9 +114,9 @@ static bool look_around(struct lm_sp *pool)
 		}
 	}
 	pthread_mutex_unlock(&pool->lock);
-	if (lost)
-		stop_thread(lost);
-	return is_busy || lost;
+	if (lost || loose)
+		stop_thread(lost ? lost : loose);
+	return is_busy || lost || loose;
 }
 
 static struct timespec soon(void)

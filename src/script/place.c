@@ -9,8 +9,8 @@
 
 enum {
 	STACK = 4 << 20,
-	BATCH = 64,       /* events before the loop may look at timers */
-	ENDED_CALLS = 3,  /* in a row ended by a limit: the VM is made anew */
+	BATCH = 64,      /* events before the loop may look at timers */
+	ENDED_CALLS = 3, /* in a row ended by a limit: the VM is made anew */
 };
 
 bool lm_sp_enter(struct lm_sp_place *place)
@@ -59,8 +59,7 @@ static bool load_namespace(struct lm_sp_place *place, struct lm_error *out_error
 	struct lm_js_error error;
 	char name[32];
 
-	snprintf(name, sizeof(name), "infinity.%s",
-	         lm_script_namespace(place->handler->protocol));
+	snprintf(name, sizeof(name), "infinity.%s", lm_script_namespace(place->handler->protocol));
 	if (lm_runtime_load(place->rt, lm_str(name)))
 		return true;
 	if (lm_js_catch(place->js, &error, NULL) && error.code == LM_E_NOT_FOUND)
@@ -314,7 +313,7 @@ static void init_place(struct lm_sp *pool, struct lm_sp_place *place)
 /* Signals that speak to the process are the main thread's; the engine's own get through. */
 static int start_thread(struct lm_sp_place *place)
 {
-	static const int not_here[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1,
+	static const int not_here[] = { SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGUSR1,
 		                        SIGUSR2, SIGPIPE, SIGCHLD, SIGALRM };
 	sigset_t some, before;
 	pthread_attr_t attr;
@@ -325,7 +324,8 @@ static int start_thread(struct lm_sp_place *place)
 		sigaddset(&some, not_here[i]);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK);
-	pthread_sigmask(SIG_BLOCK, &some, &before);
+	/* Who starts it may have blocked more. */
+	pthread_sigmask(SIG_SETMASK, &some, &before);
 	failed = pthread_create(&place->thread, &attr, place_main, place);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);

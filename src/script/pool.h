@@ -69,6 +69,7 @@ struct lm_sp_place {
 	bool sweep;      /**< look for hooks that nobody waits for */
 	bool is_minded;  /**< its minder is busy with its VM */
 	bool is_stopped; /**< its thread was stopped for good */
+	unsigned tries;  /**< to stop it */
 	struct lm_ss *sessions;
 	size_t session_count;
 };
@@ -87,9 +88,10 @@ struct lm_sp {
 };
 
 enum {
-	LM_SP_LOST_MAX = 16,        /**< workers given up before no more are started */
-	LM_SP_BUSY = 5,             /**< ms in one event after which a worker counts as blocked */
-	LM_SP_GONE_PATIENCE = 30000 /**< ms a hook may go on once its session is gone */
+	LM_SP_LOST_MAX = 16,          /**< workers given up before no more are started */
+	LM_SP_BUSY = 5,               /**< ms in one event after which a worker counts as blocked */
+	LM_SP_GONE_PATIENCE = 30000,  /**< ms a hook may go on once its session is gone */
+	LM_SP_NOTICE_PATIENCE = 5000, /**< ms that events wait for the hook of a notice */
 };
 
 /** `rt`: where functions run, NULL when there are none. Threads are started when they are needed.

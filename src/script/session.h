@@ -50,6 +50,7 @@ struct lm_ss_message {
 	enum lm_event_type type;
 	struct lm_ticket ticket;   /**< event 0: a notice, nobody waits */
 	bool late;                 /**< between: nobody waits any more */
+	lm_time_ms began;          /**< its hook did */
 	bool fresh;                /**< the transaction known before is over */
 	struct lm_ss_facts *facts; /**< NULL: as before */
 	struct lm_ss_body *body;   /**< MESSAGE */

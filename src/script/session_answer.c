@@ -36,9 +36,8 @@ static const struct lm_hooked *hook_of(const struct lm_sp_place *place,
 	if (m->type != LM_EVENT_AUTH || h->by_event[m->type][1] < 0 || !m->session->state)
 		return lm_hooks_of(h, m->type);
 	stage = lm_js_get(place->js, m->session->state, "stage");
-	return stage && lm_js_to_number(place->js, stage) == 1
-	               ? &h->hooked[h->by_event[m->type][1]]
-	               : lm_hooks_of(h, m->type);
+	return stage && lm_js_to_number(place->js, stage) == 1 ? &h->hooked[h->by_event[m->type][1]]
+	                                                       : lm_hooks_of(h, m->type);
 }
 
 static const char *file_of(const struct lm_hooked *hooked)

@@ -505,6 +505,7 @@ static void run(struct lm_sp_place *place, struct lm_ss_message *m)
 	enum called called;
 
 	m->session->now = m;
+	m->began = lm_script_now();
 	called = prepare(place, m);
 	if (called == CALLED)
 		called = run_hook(place, m, &value, &is_over);
@@ -538,11 +539,13 @@ void lm_ss_settled(struct lm_sp_place *place, struct lm_ss *ss, bool good,
 /* ---- order ---- */
 
 /* Nobody waits for the hook under way. That of a session that is gone may end in peace, but its end
- * is not waited for without end. Under the place's lock. */
+ * is not waited for without end; nor is who only hears of something. Under the place's lock. */
 static bool is_forsaken(const struct lm_ss *ss, lm_time_ms now)
 {
 	if (!ss->pending)
 		return false;
+	if (!ss->gone && !ss->now->ticket.event)
+		return now - ss->now->began > LM_SP_NOTICE_PATIENCE;
 	return ss->gone ? now - ss->gone > LM_SP_GONE_PATIENCE : ss->now->late;
 }
 
