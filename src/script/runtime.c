@@ -233,6 +233,11 @@ void lm_runtime_free(struct lm_runtime *rt)
 	lm_free(rt);
 }
 
+void lm_runtime_lost(struct lm_runtime *rt)
+{
+	delist(rt->own);
+}
+
 /* ---- Staying alive ---- */
 
 /* At the end a timer is worth waiting for where the main script may be, and not for long. */

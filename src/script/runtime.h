@@ -76,6 +76,9 @@ LM_MUST int lm_runtime_new(struct lm_script *script, struct lm_loop *loop, bool 
                            struct lm_error *out_error);
 /** Pending timers and operations are forgotten; modules are closed. NULL is allowed. */
 void lm_runtime_free(struct lm_runtime *rt);
+/** Its thread was stopped for good (lm_js_abandon): the program goes on without it, its memory is
+ * lost. Threads: any. */
+void lm_runtime_lost(struct lm_runtime *rt);
 
 /** @name Staying alive
  * The main runtime's program ends when nobody holds it: each server that runs, armed timer, and
