@@ -306,6 +306,6 @@ int main(void)
 		cmocka_unit_test(blocked_for_long), cmocka_unit_test(endless_microtasks),
 	};
 
-	cmocka_set_test_filter(getenv("HR_ONLY"));
+	cmocka_set_test_filter(getenv("LM_ONLY"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ static void write_log(void *ctx, const struct lm_log_event *event)
 	(void)!lm_buf_add_str(&hr->logged, line);
 	(void)!lm_buf_add_str(&hr->logged, "\n");
 	pthread_mutex_unlock(&hr->lock);
-	if (getenv("HR_LOG"))
+	if (getenv("LM_SHOW_LOG"))
 		fprintf(stderr, "%s\n", line);
 }
 

@@ -1,13 +1,13 @@
 /* Looks after script workers from outside: who cannot be ended is given up, who waits for a worker
  * that is blocked goes to another. */
 #include "script/handler_impl.h"
+#include "script/memory.h"
 
 #include <signal.h>
 
 enum {
 	LOOK_EVERY = 100,   /* ms while something runs */
 	OVERDUE_MAX = 1000, /* ms of processor time behind the limit: no end from inside */
-	TRIES = 5,          /* to stop a thread that was given up; each may take seconds */
 	BLOCKED = 100,      /* ms in one event after which those who wait are moved */
 };
 
@@ -55,7 +55,7 @@ static struct sight look_at(struct lm_sp_place *place)
 		look_at_gone(place, now);
 	}
 	s.is_loose = place->is_ready && place->state == LM_SP_LOST && !place->is_stopped &&
-	             place->tries < TRIES;
+	             place->tries < LM_SP_TRIES;
 	pthread_mutex_unlock(&place->lock);
 	return s;
 }
@@ -63,7 +63,7 @@ static struct sight look_at(struct lm_sp_place *place)
 /* The sessions are elsewhere by now; this may take seconds, so no lock is held. */
 static void stop_thread(struct lm_sp_place *place)
 {
-	bool is_there;
+	bool is_there, is_stopped;
 
 	pthread_mutex_lock(&place->lock);
 	is_there = place->is_ready;
@@ -71,9 +71,14 @@ static void stop_thread(struct lm_sp_place *place)
 	pthread_mutex_unlock(&place->lock);
 	if (!is_there)
 		return;
-	place->is_stopped = lm_js_abandon(place->js) == 0;
-	place->tries++;
+	is_stopped = lm_js_abandon(place->js) == 0;
+	if (is_stopped) {
+		lm_script_memory_release(place->rt);
+		lm_runtime_lost(place->rt);
+	}
 	pthread_mutex_lock(&place->lock);
+	place->is_stopped = is_stopped;
+	place->tries++;
 	place->is_minded = false;
 	pthread_cond_broadcast(&place->changed);
 	pthread_mutex_unlock(&place->lock);

@@ -290,6 +290,7 @@ static void *place_main(void *arg)
 	pthread_mutex_lock(&place->lock);
 	if (place->state == LM_SP_RUNNING)
 		place->state = LM_SP_ENDED;
+	place->is_over = true;
 	pthread_cond_broadcast(&place->changed);
 	pthread_mutex_unlock(&place->lock);
 	return NULL;
@@ -438,27 +439,30 @@ static void ask_to_end(struct lm_sp_place *place)
 	pthread_mutex_unlock(&place->lock);
 }
 
-/* False: it was given up; then it cannot be joined, and its memory stays. */
+/* False: its thread was stopped for good, or cannot be; then its memory stays. */
 static bool await_end(struct lm_sp_place *place)
 {
-	bool lost;
+	bool is_over;
 
 	pthread_mutex_lock(&place->lock);
-	while (place->state == LM_SP_STARTING || place->state == LM_SP_RUNNING)
+	while (!place->is_over && !place->is_stopped && place->tries < LM_SP_TRIES)
 		pthread_cond_wait(&place->changed, &place->lock);
-	lost = place->state == LM_SP_LOST;
+	is_over = place->is_over;
 	pthread_mutex_unlock(&place->lock);
-	if (lost)
-		pthread_detach(place->thread);
-	else
+	if (is_over)
 		pthread_join(place->thread, NULL);
-	return !lost;
+	else
+		pthread_detach(place->thread);
+	return is_over;
 }
 
 void lm_sp_free(struct lm_sp *pool)
 {
 	if (!pool)
 		return;
+	pthread_mutex_lock(&pool->lock);
+	pool->is_ending = true;
+	pthread_mutex_unlock(&pool->lock);
 	for (struct lm_sp_place *p = pool->places; p; p = p->next)
 		ask_to_end(p);
 	/* The minder still looks after those that do not end. */

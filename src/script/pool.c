@@ -42,6 +42,8 @@ struct lm_sp_place *lm_sp_choose(struct lm_sp *pool, const struct lm_sp_place *b
 	struct load best_load = { .weight = SIZE_MAX };
 	struct lm_sp_place *best = NULL, *fresh;
 
+	if (pool->is_ending)
+		return NULL;
 	if (pool->guest)
 		return pool->guest;
 	for (struct lm_sp_place *p = pool->places; p; p = p->next) {
@@ -349,12 +351,13 @@ void lm_sp_relieve(struct lm_sp_place *from)
 	pthread_mutex_unlock(&from->lock);
 }
 
-/* What cannot be run again is not; the end of a session is. */
+/* What cannot be run again is not; the end of a session still comes, without its hook. */
 static void uproot(struct lm_ss *ss, struct list *out)
 {
 	struct lm_ss_message *waiting, *m = lm_ss_uproot(ss, &waiting);
 
 	if (m && m->type == LM_EVENT_DISCONNECT) {
+		m->late = true;
 		list_add(out, m);
 	} else if (m) {
 		lm_sp_refuse(m);

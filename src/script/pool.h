@@ -70,6 +70,7 @@ struct lm_sp_place {
 	bool is_minded;  /**< its minder is busy with its VM */
 	bool is_stopped; /**< its thread was stopped for good */
 	unsigned tries;  /**< to stop it */
+	bool is_over;    /**< its thread has nothing more to do */
 	struct lm_ss *sessions;
 	size_t session_count;
 };
@@ -85,11 +86,13 @@ struct lm_sp {
 	pthread_mutex_t lock;     /**< guards the rest */
 	struct lm_sp_place *places;
 	unsigned live, lost, numbers;
+	bool is_ending; /**< nobody goes anywhere any more */
 };
 
 enum {
-	LM_SP_LOST_MAX = 16,          /**< workers given up before no more are started */
-	LM_SP_BUSY = 5,               /**< ms in one event after which a worker counts as blocked */
+	LM_SP_TRIES = 5,     /**< to stop a thread that was given up; each may take seconds */
+	LM_SP_LOST_MAX = 16, /**< workers given up before no more are started */
+	LM_SP_BUSY = 5,      /**< ms in one event after which a worker counts as blocked */
 	LM_SP_GONE_PATIENCE = 30000,  /**< ms a hook may go on once its session is gone */
 	LM_SP_NOTICE_PATIENCE = 5000, /**< ms that events wait for the hook of a notice */
 };

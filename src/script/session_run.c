@@ -610,7 +610,7 @@ void lm_ss_run(struct lm_sp_place *place, struct lm_ss_message *m)
 		ss->known = m->facts;
 		m->facts = NULL;
 	}
-	if (has_hook(m) && (!m->ticket.event || !lm_sp_is_late(place, m)))
+	if (has_hook(m) && !lm_sp_is_late(place, m))
 		run(place, m);
 	else
 		pass_by(place, m);
