@@ -16,7 +16,11 @@ def place(kind, file, name):
     if kind == "chat":
         return ROOT / f"tests/chat/{file}.md", ""
     prefix = "test_" if kind == "cli" else ""
-    return ROOT / f"tests/{kind}/test_{file}.py", rf"^def {prefix}{name}\("
+    own = file.startswith("script_") or file == "init"
+    path = ROOT / f"tests/{kind}" / (f"{file}.py" if own else f"test_{file}.py")
+    if not path.is_file():
+        path = ROOT / f"tests/{kind}/test_{file}.py"
+    return path, rf"^def {prefix}{name}\("
 
 
 def missing(text):

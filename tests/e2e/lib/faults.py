@@ -5,9 +5,11 @@ import os
 
 from . import server
 
-KINDS = ("throw", "reject", "loop", "never", "bomb", "deep", "type", "getter", "twice")
+KINDS = ("throw", "reject", "loop", "chain", "never", "bomb", "deep", "type", "getter", "twice")
 # Those that cost time, whose sessions wait for a limit.
 SLOW = ("loop", "never", "bomb")
+# What no limit ends: it costs a worker each time, and only so many may be lost.
+FATAL = "chain"
 
 POP3 = ("onConnect", "onTls", "onAuth", "onLogin", "onAuthDone", "onMaildrop", "onStat", "onList",
         "onUidl", "onRetrieve", "onTop", "onDelete", "onReset", "onNoop", "onCapa", "onLang",
@@ -52,6 +54,7 @@ const faults = {
     throw() { throw new Error('on purpose'); },
     reject: () => Promise.reject(new Error('on purpose')),
     loop() { for (;;); },
+    async chain() { for (;;) await 0; },
     never: () => new Promise(() => {}),
     bomb() { for (const kept = [];;) kept.push(new Uint8Array(1 << 20).fill(1)); },
     deep() { const f = () => f() + 1; return f(); },

@@ -48,7 +48,10 @@ class Server:
 
     def environment(self):
         options = "abort_on_error=0:exitcode=99:halt_on_error=1"
-        return {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:" + options, "TSAN_OPTIONS": options,
+        tests = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        return {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:intercept_tls_get_addr=0:" + options,
+                "TSAN_OPTIONS": f"suppressions={tests}/tsan.supp:" + options,
+                "LSAN_OPTIONS": f"suppressions={tests}/lsan.supp",
                 "UBSAN_OPTIONS": "print_stacktrace=1:" + options, "HOME": self.context.dir,
                 **self.env}
 
