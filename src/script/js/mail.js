@@ -260,7 +260,7 @@ class Mail {
 	loadFromStream(stream) {
 		const member = `${NAME}.loadFromStream: stream`;
 		this.#of('loadFromStream');
-		this.#take(native.mailLoadStream(streamOf(member, stream)));
+		this.#take(native.mailLoadStream(internal.handle(body.checkStream(member, stream))));
 	}
 
 	loadFromString(text) {
@@ -281,7 +281,7 @@ class Mail {
 
 	saveToStream(stream) {
 		const state = this.#of('saveToStream');
-		streamOf(`${NAME}.saveToStream: stream`, stream);
+		body.checkStream(`${NAME}.saveToStream: stream`, stream);
 		const own = internal.streamOver(native.mailStream(render(state)));
 		try {
 			stream.copyFrom(own);
@@ -456,16 +456,6 @@ class Mail {
 	}
 }
 
-const streamOf = (member, value) => {
-	if (!internal.isStream(value))
-		internal.wrongType(member, 'an infinity.stream', value);
-	if (!internal.handle(value))
-		throw new TypeError(`${member}: the stream was freed`);
-	return internal.handle(value);
-};
-
-const baseName = (fileName) => native.mailSafeName(fileName);
-
 // A file's name, or an object; a file must be there.
 const attached = (member, what) => {
 	const given = typeof what === 'string' ? { storedFilePath: what } : what;
@@ -478,7 +468,7 @@ const attached = (member, what) => {
 	if (item.storedFilePath !== undefined) {
 		body.fileOf(`${member}: fileName`, item.storedFilePath);
 		native.mailContentSize(item.storedFilePath, undefined);
-		item.name ??= baseName(item.storedFilePath);
+		item.name ??= native.mailSafeName(item.storedFilePath);
 	}
 	if (item.storedFilePath === undefined && item.content === undefined)
 		throw new TypeError(`${member}: a file's name, or content, is needed`);

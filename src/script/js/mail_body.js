@@ -136,12 +136,21 @@ const isStream = (value) => {
 	return internal.isStream(value);
 };
 
+const checkStream = (member, value) => {
+	if (!isStream(value))
+		internal.wrongType(member, 'an infinity.stream', value);
+	try {
+		void value.position;
+	} catch {
+		throw new TypeError(`${member}: the stream was freed`);
+	}
+	return value;
+};
+
 // A stream's octets as they are now.
 const heldStream = (member, value) => {
 	const copy = new infinity.stream();
-	if (!internal.handle(value))
-		throw new TypeError(`${member}: the stream was freed`);
-	copy.copyFrom(value);
+	copy.copyFrom(checkStream(member, value));
 	return internal.handle(copy);
 };
 
@@ -380,8 +389,12 @@ const modeOf = (state) => {
 // ---- A plan of the message ----
 // { multi: type, children } | { part } | { text: item } | { file: item, member }
 
+// What was set for the whole mail goes for texts that would else stay as they are.
+const isRewritten = ({ body: { charset, transfer, contentType } }) => charset !== undefined ||
+	transfer !== undefined || contentType !== undefined && !isMultipart(contentType);
+
 const textNode = (state, item, member, depth = 0) => {
-	if (isAsLoaded(state, item) && item.items.length === 0)
+	if (isAsLoaded(state, item) && item.items.length === 0 && !isRewritten(state))
 		return { part: origins.get(item).part };
 	const { items = [], contentType = '' } = item;
 	if (items.length === 0 && !isMultipart(contentType))
@@ -463,7 +476,9 @@ const plan = (state) => {
 
 const writeText = (state, writer, item) => {
 	const origin = origins.get(item);
-	const type = item.contentType || (state.body.contentType ?? '');
+	const asLoaded = isAsLoaded(state, item);
+	const type = (!asLoaded && item.contentType) || state.body.contentType ||
+		(item.contentType ?? '');
 	const same = origin && typeAlone(type) === origin.before.contentType;
 	native.mailTextPart(writer,
 		(isMultipart(type) ? '' : type) + (same ? origin.parameters ?? '' : ''),
@@ -538,6 +553,6 @@ const charsetOf = (state, loadedOnly = false) => {
 };
 
 internal.mailBody = { Attachment, transferEncoding, checkType, checkCharset, checkBoundary,
-	checkTransfer, checkContents, checkAttachments, attachmentOf, fileOf, held, loadedOf,
+	checkTransfer, checkContents, checkAttachments, attachmentOf, fileOf, held, checkStream, loadedOf,
 	getContents, getAttachments, boundaryOf, modeOf, plan, writeBody, charsetOf, isMultipart, typeAlone,
 	transferShown, typeOfName, whereOf };

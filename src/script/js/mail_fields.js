@@ -39,8 +39,12 @@ const addressText = (member, value) => {
 	const { name = '', address } = value;
 	internal.line(`${member}.name`, name);
 	internal.line(`${member}.address`, address);
-	const quoted = `"${name.replace(/["\\]/g, '\\$&')}" <${address}>`;
-	return name === '' ? address : split(native.mailReadAddresses(quoted))[0].shown;
+	const quoted = name.replace(/["\\]/g, '\\$&');
+	const read = split(native.mailReadAddresses(`${name && `"${quoted}" `}<${address}>`));
+	if (read.length !== 1 || read[0].address !== address || address === '')
+		throw new RangeError(
+			`${member}.address: ${internal.shown(address)} is not an address`);
+	return read[0].shown;
 };
 
 const checkAddress = (member, value) => {
