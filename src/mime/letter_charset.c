@@ -34,7 +34,8 @@ static const char *meant(const char *name)
 		{ "x-sjis", "cp932" },
 		{ "iso-8859-8-i", "iso-8859-8" },
 		{ "x-mac-roman", "macintosh" },
-		{ "utf-16", "utf-16" },
+		{ "eucgb2312_cn", "gb18030" },
+		{ "big5_tw", "big5" },
 		{ "cp1252", "windows-1252" },
 		{ "iso-2022-jp", "iso-2022-jp-3" },
 	};
@@ -170,13 +171,42 @@ static int add_through(const char *from, const char *to, struct lm_bytes octets,
 	return err;
 }
 
+/* windows-1252, which most of what has no label is: its 0x80 to 0x9F, 0 for none. */
+static const uint16_t upper_1252[32] = {
+	0x20AC, 0,      0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160,
+	0x2039, 0x0152, 0,      0x017D, 0,      0,      0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
+	0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0,      0x017E, 0x0178,
+};
+
+static int add_1252(struct lm_bytes octets, struct lm_buf *out)
+{
+	int err = 0;
+
+	while (octets.len && err == 0) {
+		uint8_t *room;
+		size_t n = 0, i = 0, len = octets.len < 4096 ? octets.len : 4096;
+
+		err = lm_buf_room(out, 3 * len, &room);
+		for (; err == 0 && i < len; i++) {
+			uint8_t c = octets.data[i];
+			gunichar u = c < 0x80 || c > 0x9F ? c : upper_1252[c - 0x80];
+
+			n += (size_t)g_unichar_to_utf8(u || !c ? u : 0xFFFD, (char *)room + n);
+		}
+		if (err == 0)
+			lm_buf_grew(out, n);
+		octets = lm_bytes_from(octets, len);
+	}
+	return err;
+}
+
 static int add_guessed(struct lm_bytes octets, bool labelled_utf8, struct lm_buf *out)
 {
 	if (utf8_len(octets) == octets.len)
 		return lm_buf_add(out, octets);
 	if (labelled_utf8 && has_utf8(octets))
 		return add_repaired(octets, out);
-	return add_through("windows-1252", "utf-8", octets, false, out);
+	return add_1252(octets, out);
 }
 
 int lm_letter_to_utf8(struct lm_bytes octets, const char *charset, struct lm_buf *out)
@@ -190,7 +220,10 @@ int lm_letter_to_utf8(struct lm_bytes octets, const char *charset, struct lm_buf
 		return add_guessed(octets, g_ascii_strncasecmp(charset, "utf", 3) == 0, out);
 	if (!is_name(charset))
 		return add_guessed(octets, false, out);
-	err = add_through(meant(charset), "utf-8", octets, false, out);
+	charset = meant(charset);
+	if (g_ascii_strcasecmp(charset, "windows-1252") == 0)
+		return add_1252(octets, out);
+	err = add_through(charset, "utf-8", octets, false, out);
 	if (err != LM_E_SYNTAX)
 		return err;
 	out->len = before;
