@@ -1,4 +1,4 @@
-// What the script tests of this folder begin with. Each is run by script_files_test.c.
+// What the script tests of this folder begin with. Each is run by files_test.c.
 
 const shown = (value) => {
 	if (typeof value === 'string')

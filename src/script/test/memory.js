@@ -1,4 +1,4 @@
-// infinity.memory, as one script sees it. The others are in script_files_test.c.
+// infinity.memory, as one script sees it. The others are in files_test.c.
 
 const { memory } = infinity;
 
