@@ -1,15 +1,18 @@
 /* What a hook's call gave becomes the answer to its event, or the story of what went wrong. */
 #include "script/handler_impl.h"
 #include "script/octets.h"
+#include "sasl/sasl.h"
 #include "script/stream.h"
 
 #include <math.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 
 /* As in js/session.js. */
 enum { NO, YES, PROCEED, PENDING, VERDICT = 3, CLOSE = 16 };
 /* The places of the array there. */
 enum { AT_VERDICT, AT_CODE, AT_CLASS, AT_TEXT = 5, AT_POP3, AT_PAYLOAD, AT_UIDS, REPLY_PARTS = 7 };
+enum { SCRAM_ITERATIONS = 4096 }; /* RFC 5802 5.1: at least */
 enum { TEXT_MAX = 16 * 1024, SECRET_MAX = 4096, MESSAGE_MAX = 1 << 30, UIDL_MAX = 70 };
 
 struct said {
@@ -411,6 +414,42 @@ static int source_of(struct lm_js *js, struct lm_js_value *body, struct lm_sourc
 	return err ? err : lm_ss_source_lines(inner, out_source);
 }
 
+/* SCRAM wants keys, and the script gave the password they are made of. */
+static int derive_keys(struct said *s)
+{
+	bool sha256 = s->message->auth.need == LM_NEED_SCRAM_SHA256;
+	struct lm_secret *secret = &s->reply.secret;
+	uint8_t salt[16], stored[32], server[32];
+	size_t len;
+	int err = RAND_bytes(salt, sizeof(salt)) == 1 ? 0 : LM_E_IO;
+
+	if (!err)
+		err = lm_scram_keys(sha256, secret->plain, lm_bytes(salt, sizeof(salt)),
+		                    SCRAM_ITERATIONS, stored, server, &len);
+	if (!err)
+		err = lm_buf_add(&s->secrets[1], lm_bytes(salt, sizeof(salt)));
+	if (!err)
+		err = lm_buf_add(&s->secrets[2], lm_bytes(stored, len));
+	if (!err)
+		err = lm_buf_add(&s->secrets[3], lm_bytes(server, len));
+	lm_wipe(stored, sizeof(stored));
+	lm_wipe(server, sizeof(server));
+	secret->salt = lm_buf_bytes(&s->secrets[1]);
+	secret->stored_key = lm_buf_bytes(&s->secrets[2]);
+	secret->server_key = lm_buf_bytes(&s->secrets[3]);
+	secret->iterations = SCRAM_ITERATIONS;
+	return err;
+}
+
+static bool wants_keys(const struct said *s)
+{
+	const struct lm_auth *auth = &s->message->auth;
+	const struct lm_secret *secret = &s->reply.secret;
+
+	return auth->kind == LM_AUTH_SECRET && auth->need != LM_NEED_PLAIN && secret->plain.len &&
+	       !secret->salt.len && !secret->stored_key.len && !secret->server_key.len;
+}
+
 static bool read_secret(struct lm_js *js, struct said *s)
 {
 	struct lm_bytes *to[] = { &s->reply.secret.plain, &s->reply.secret.salt,
@@ -469,6 +508,11 @@ static bool add_payload(struct lm_sp_place *place, struct said *s)
 	switch (m->type) {
 	case LM_EVENT_AUTH:
 		is_good = !s->payload || read_secret(place->js, s);
+		if (is_good && wants_keys(s))
+			err = derive_keys(s);
+		/* Who names nobody is whom the certificate names (RFC 4422 A). */
+		if (m->auth.kind == LM_AUTH_EXTERNAL && !m->auth.authzid.len && m->session->known)
+			s->reply.user = lm_str(m->session->known->info.tls.peer_name);
 		break;
 	case LM_EVENT_MESSAGE:
 		is_good = !s->payload || read_each(place->js, s);

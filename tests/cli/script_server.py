@@ -209,6 +209,9 @@ def test_clients_prove_themselves_by_certificate(folder):
         context.load_cert_chain(folder / "anna.pem", folder / "anna.key")
         client = poplib.POP3_SSL("127.0.0.1", served.port, context=context, timeout=PATIENCE)
         assert "EXTERNAL" in client.capa()["SASL"]
+        assert client._shortcmd("AUTH EXTERNAL =").startswith(b"+OK")
+        client.quit()
+        client = poplib.POP3_SSL("127.0.0.1", served.port, context=context, timeout=PATIENCE)
         assert client._shortcmd("AUTH EXTERNAL YW5uYQ==").startswith(b"+OK")
         client.quit()
         client = poplib.POP3_SSL("127.0.0.1", served.port, context=trusting(folder, "root"),
