@@ -100,11 +100,15 @@ void lm_script_print(struct lm_script *script, enum lm_console_level level, char
 
 /* ---- Reports ---- */
 
+/* Of what never ran the engine knows the line only. */
 static int add_place(const struct lm_js_error *error, struct lm_buf *out)
 {
+	int err = 0;
+
 	if (!error->file || !*error->file)
 		return 0;
-	return lm_buf_printf(out, "%s:%u:%u", error->file, error->line, error->column);
+	err = lm_buf_printf(out, "%s:%u", error->file, error->line);
+	return err == 0 && error->column ? lm_buf_printf(out, ":%u", error->column) : err;
 }
 
 int lm_script_describe(const struct lm_js_error *error, struct lm_buf *out)
