@@ -103,7 +103,7 @@ void lm_script_print(struct lm_script *script, enum lm_console_level level, char
 /* Of what never ran the engine knows the line only. */
 static int add_place(const struct lm_js_error *error, struct lm_buf *out)
 {
-	int err = 0;
+	int err;
 
 	if (!error->file || !*error->file)
 		return 0;
