@@ -1,7 +1,7 @@
 """infinity.pop3.client, smtp.client and lmtp.client: the examples of their documents, properties, logins, TLS."""
 import subprocess
 
-from harness import EXE, PATIENCE, environment, main, read_line
+from harness import EXE, PATIENCE, environment, main, read_line, run
 from pop3_peer import Peer
 from script_rig import LETTER, POP3, SMTP, deliver, run_script, serve, values
 from talker import Talker
@@ -137,6 +137,23 @@ let myMail = new infinity.mail(); myMail.loadFromFile('mail.eml');
         run_script(folder, POP3 + "const c = open(); c.connect(); is(c.count(), 3);"
                    "for (const m of c.messages()) if (!m.retrieve().includes('Mailbody text')) throw m.msgNum;",
                    values(server))
+
+
+def test_errors_name_the_line_of_the_call(folder):
+    text = """infinity.loadModule('infinity.pop3');
+const c = Object.assign(new infinity.pop3.client(), { host: '127.0.0.1', port: 1, username: 'a' });
+const call = async () => {
+	await c.connectAsync();
+};
+try { c.connect(); } catch (e) { console.writeLn(Object.keys(e).join()); }
+console.writeLn(await call().catch((e) => Object.keys(e).join()));
+await WHICH;
+"""
+    for which, line in (("call()", 4), ("c.connect()", 8)):
+        (folder / "main.js").write_text(text.replace("WHICH", which))
+        done = run(folder, "run", "main.js")
+        assert done.returncode == 1 and done.stdout == "code\ncode\n", done
+        assert f"main.js:{line}:" in done.stderr.splitlines()[0], done.stderr
 
 
 # ---- The surface ----

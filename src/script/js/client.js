@@ -151,8 +151,10 @@ const readings = {
 const hidden = (object, name, value) =>
 	Object.defineProperty(object, name, { value, writable: true, configurable: true });
 
-const errorOf = (record) => {
-	const error = failure(record.message, record.code);
+// `error` was made where the call stands, so that its stack leads there.
+const errorOf = (record, error = new Error('')) => {
+	error.message = record.message;
+	error.code = record.code;
 	for (const name of ['reply', 'command', 'recipients', 'unknown'])
 		if (record[name] !== undefined)
 			error[name] = record[name];
@@ -160,7 +162,7 @@ const errorOf = (record) => {
 };
 
 // `call.refused` may make a value of what the server said no to.
-const take = (state, call, record, args) => {
+const take = (state, call, record, args, error) => {
 	if (record.reply)
 		state.lastReply = record.reply;
 	call.note?.(state, record);
@@ -168,7 +170,7 @@ const take = (state, call, record, args) => {
 		return call.give?.(state, record, ...args);
 	if (record.side === 'server' && call.refused?.(record))
 		return false;
-	throw errorOf(record);
+	throw errorOf(record, error);
 };
 
 // A method and its twin with Async behind its name. `call` has
@@ -194,8 +196,9 @@ const method = (kind, name, call) => {
 	});
 	define(twin, async function (...args) {
 		const [state, checked] = begin(this, args);
+		const place = new Error('');
 		const record = await call.ask(state, true, member, ...checked);
-		return record ? take(state, call, record, checked) : call.idle;
+		return record ? take(state, call, record, checked, place) : call.idle;
 	});
 };
 
