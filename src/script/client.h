@@ -168,8 +168,13 @@ struct lm_send_options {
 /** Where the message's octets come from: 0 and *out_len 0 at the end. */
 typedef int (*lm_letter_read_fn)(void *ctx, uint8_t *out, size_t room, size_t *out_len,
                                  struct lm_error *out_error);
-/** Read all of a message, and find its envelope: see docs/scripting.md. Errors: those of
- * lm_outgoing_*, and of `read`. */
+/**
+ * Read all of a message, and find its envelope. The sender is that of the options, else of
+ * Return-Path, Sender or From; the recipients are those of the options, else of To, Cc and Bcc,
+ * else of X-Envelope-To; a message sent again has both from its Resent fields. Bcc goes out of it.
+ * Errors: those of lm_outgoing_*, and of `read`; LM_E_SYNTAX where there is no sender or no
+ * recipient.
+ */
 LM_MUST int lm_client_letter(const struct lm_send_options *options, lm_letter_read_fn read,
                              void *ctx, struct lm_arena *arena, struct lm_outgoing **out_letter,
                              struct lm_error *out_error);

@@ -1,5 +1,6 @@
 """infinity.pop3.client, smtp.client and lmtp.client: the examples of their documents, properties, logins, TLS."""
 import subprocess
+import time
 
 from harness import EXE, PATIENCE, environment, main, read_line, run
 from pop3_peer import Peer

@@ -276,6 +276,40 @@ for (const m of p.messages()) is(m.retrieveStream().size, m.size);
 """, values(server))
 
 
+def test_mails(folder):
+    with serve(folder) as server:
+        run_script(folder, SMTP + """
+infinity.loadModule('infinity.mail');
+infinity.loadModule('infinity.pop3');
+const c = open();
+c.connect();
+const mail = new infinity.mail();
+Object.assign(mail, { from: 'Carl <carl@elsewhere.example>', recipients: ['Anna <anna@example.org>'],
+	bcc: ['berta@example.org'], subject: 'Grüße \u2014 hier', contents: [{ text: 'Schöne Grüße\\n.\\n' }] });
+is(c.sendMail(mail), undefined);
+is(c.lastResult.recipients.map((one) => one.address), ['anna@example.org', 'berta@example.org']);
+is(await c.sendMailAsync(mail, { from: '', to: 'berta@example.org' }), undefined);
+is([c.lastResult.sender, c.lastResult.accepted], ['', 1]);
+throws(() => c.sendMail(mail, { to: 5 }), 'TypeError: infinity.smtp.client.sendMail: options.to');
+const fetch = (username, password, number) => {
+	const p = new infinity.pop3.client();
+	Object.assign(p, { host: 'localhost', port: ports.pop3, username, password });
+	p.connect();
+	const got = new infinity.mail(), text = p.retrieve(number);
+	p.disconnect();
+	got.loadFromString(text);
+	is(/^Bcc:/mi.test(text), false);
+	return got;
+};
+for (const got of [fetch('anna', 'tropicalfish', 1), fetch('berta', 'x', 1), fetch('berta', 'x', 2)]) {
+	is(got.subject, mail.subject);
+	is(got.getTextContent().trim().split(/\\r?\\n/), ['Schöne Grüße', '.']);
+}
+mail.free();
+throws(() => c.sendMail(mail), 'TypeError: infinity.mail.saveToStream: the mail was freed');
+""", values(server))
+
+
 def peak(folder, name):
     """The most memory a program held, in KB."""
     process = subprocess.Popen([EXE, "run", name], cwd=folder, env=environment(folder))

@@ -1,3 +1,4 @@
+'use strict';
 // What the clients of all protocols share: properties, calls with and without waiting, errors.
 // Fills internal.clients for client_pop3.js and client_mailer.js.
 

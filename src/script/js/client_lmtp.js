@@ -1,3 +1,4 @@
+'use strict';
 // infinity.lmtp.client: as SMTP, with a reply for each recipient. No port means TLS here.
 
 infinity.lmtp ??= {};

@@ -1,3 +1,4 @@
+'use strict';
 // What infinity.smtp.client and infinity.lmtp.client share: messages are handed over.
 // Fills internal.makeMailer.
 

@@ -1,3 +1,4 @@
+'use strict';
 // infinity.pop3.client: maildrops looked into, fetched and tidied up.
 
 const { clients } = internal;

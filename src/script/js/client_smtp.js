@@ -1,3 +1,4 @@
+'use strict';
 // infinity.smtp.client.
 
 infinity.smtp ??= {};
