@@ -7,17 +7,6 @@
 /* Arguments of one call that need no allocation. */
 #define ARGS_FEW 16
 
-void lm_js_enter(struct lm_js *js)
-{
-	int64_t now = LM_JS_ENTRY_UNKNOWN;
-
-	if (js->depth++ > 0)
-		return;
-	if (atomic_load_explicit(&js->cpu, memory_order_relaxed))
-		now = lm_js_cpu_now(js);
-	atomic_store_explicit(&js->entry, now, memory_order_relaxed);
-}
-
 bool lm_js_finish(struct lm_js *js, JSValueRef exception)
 {
 	if (exception)

@@ -206,13 +206,17 @@ void lm_js_on_rejection(struct lm_js *js, void (*rejected)(void *ctx, struct lm_
 void lm_js_set_limits(struct lm_js *js, const struct lm_js_limits *limits);
 /** A call from outside was ended by a limit; reset by reading. The VM still works. */
 bool lm_js_was_ended(struct lm_js *js);
-/** How long the call that runs now is over its processor time; 0: it is not, or none runs. What is
- * far over cannot be ended from inside: an endless chain of microtasks. Threads: any. */
+/** How long the call that runs now is over its processor time; 0: it is not, or none runs. Counted
+ * from when the first one asks in that call, so ask now and then. What is far over cannot be ended
+ * from inside: an endless chain of microtasks, or a regular expression that goes back and forth.
+ * Threads: any. */
 lm_time_ms lm_js_overdue(struct lm_js *js);
 /**
- * Stop the VM's thread for good, wherever it is: it neither runs nor ends any more. Its memory is
- * lost. For what cannot be ended otherwise. Tries to leave it where it holds no lock that others
- * need. Threads: any but its own. Errors: LM_E_MISUSE (it is not in a call).
+ * Stop the VM's thread for good, wherever it is: it neither runs nor ends any more, and cannot be
+ * joined. Its memory is lost, and nobody may use the VM again. For what cannot be ended otherwise.
+ * It is left only where others were seen to go on without it, which takes some milliseconds, and
+ * some seconds at worst. Threads: any but its own. Errors: LM_E_MISUSE (it is not in a call),
+ * LM_E_TIMEOUT (no such place was found: it runs on), LM_E_NOMEM.
  */
 LM_MUST int lm_js_abandon(struct lm_js *js);
 /** Octets in use. Costs a third of a millisecond. */

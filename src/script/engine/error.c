@@ -337,7 +337,7 @@ void lm_js_describe(struct lm_js *js, struct lm_js_value *thrown, struct lm_js_e
 	enum lm_js_end end = js->thrown_end;
 
 	js->thrown = NULL;
-	lm_js_enter_light(js);
+	lm_js_enter(js);
 	describe(js, value, out_error);
 	out_error->code = code_of(js, value);
 	lm_js_leave(js);

@@ -35,7 +35,8 @@ struct lm_jsc {
 };
 extern struct lm_jsc lm_jsc;
 
-/** Find the library and all of lm_jsc. Errors: LM_E_UNSUPPORTED. Threads: one, once. */
-LM_MUST int lm_jsc_load(struct lm_error *out_error);
+/** Load the first of the named libraries (NULL ends them) that is there, and fill all of lm_jsc.
+ * Errors: LM_E_UNSUPPORTED (there is none, or it lacks a function). Threads: one. */
+LM_MUST int lm_jsc_load(const char *const names[], struct lm_error *out_error);
 
 #endif

@@ -14,11 +14,11 @@
 /* What an ended call left in the queue of microtasks is ended, too, this many times at most. */
 #define LEFT_OVER_MAX 100
 
-int64_t lm_js_cpu_now(const struct lm_js *js)
+static int64_t read_clock(clockid_t clock)
 {
 	struct timespec t;
 
-	if (clock_gettime(js->clock, &t))
+	if (clock_gettime(clock, &t))
 		return 0;
 	return t.tv_sec * 1000 * NS_PER_MS + t.tv_nsec;
 }
@@ -52,15 +52,18 @@ static void arm(struct lm_js *js)
 	lm_jsc.JSContextGroupSetExecutionTimeLimit(js->group, seconds, time_is_over, js);
 }
 
-/* Processor time of the outermost call so far; it may be that nobody has looked before. */
+/* Processor time of the outermost call so far; `assumed` when nobody has looked before. */
 static int64_t used(struct lm_js *js, int64_t assumed)
 {
-	int64_t now = lm_js_cpu_now(js), entry = LM_JS_ENTRY_UNKNOWN;
+	int64_t entry = atomic_load(&js->entry), now;
 
-	atomic_compare_exchange_strong(&js->entry, &entry, now - assumed);
 	if (entry == LM_JS_ENTRY_NONE)
 		return 0;
-	return entry == LM_JS_ENTRY_UNKNOWN ? assumed : now - entry;
+	now = read_clock(js->clock);
+	if (entry >= 0)
+		return now - entry;
+	atomic_compare_exchange_strong(&js->entry, &entry, now - assumed);
+	return assumed;
 }
 
 /* Octets of the whole process that are in memory: no VM holds more. */
@@ -86,13 +89,13 @@ static uint64_t resident(void)
 /* Asking takes the longer the more objects there are, so what it costs says when to ask again. */
 static bool heap_is_over(struct lm_js *js)
 {
-	int64_t start = lm_js_cpu_now(js);
+	int64_t start = read_clock(js->clock);
 	bool over;
 
 	if (!js->heap || start < js->heap_ask || resident() <= js->heap)
 		return false;
 	over = lm_js_heap(js) > js->heap;
-	js->heap_ask = lm_js_cpu_now(js) + 3 * (lm_js_cpu_now(js) - start);
+	js->heap_ask = read_clock(js->clock) + 3 * (read_clock(js->clock) - start);
 	return over;
 }
 

@@ -12,14 +12,12 @@
 
 struct lm_jsc lm_jsc;
 
-static void *open_library(void)
+static void *open_library(const char *const names[])
 {
-	static const char *const names[] = { "libjavascriptcoregtk-4.1.so.0",
-		                             "libjavascriptcoregtk-6.0.so.1" };
 	void *library = NULL;
 
-	for (size_t i = 0; !library && i < sizeof(names) / sizeof(*names); i++)
-		library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	while (!library && *names)
+		library = dlopen(*names++, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	return library;
 }
 
@@ -42,7 +40,7 @@ static void read_version(void *library)
 	         n[2]);
 }
 
-int lm_jsc_load(struct lm_error *out_error)
+int lm_jsc_load(const char *const names[], struct lm_error *out_error)
 {
 	static const struct {
 		const char *name;
@@ -52,7 +50,7 @@ int lm_jsc_load(struct lm_error *out_error)
 #include "script/engine/jsc.def"
 #undef F
 	};
-	void *library = open_library();
+	void *library = open_library(names);
 
 	if (!library)
 		return lm_fail(out_error, LM_E_UNSUPPORTED,
@@ -94,7 +92,10 @@ static struct {
 
 static void set_up(void)
 {
-	setup.result = lm_jsc_load(&setup.error);
+	static const char *const names[] = { "libjavascriptcoregtk-4.1.so.0",
+		                             "libjavascriptcoregtk-6.0.so.1", NULL };
+
+	setup.result = lm_jsc_load(names, &setup.error);
 	if (!setup.result)
 		setup.result = settle(&setup.error);
 }

@@ -90,7 +90,7 @@ bool lm_js_to_json(struct lm_js *js, struct lm_js_value *value, unsigned indent,
 	JSStringRef text;
 	bool good;
 
-	lm_js_enter_light(js);
+	lm_js_enter(js);
 	text = lm_jsc.JSValueCreateJSONString(js->ctx, lm_js_in(value), indent, &exception);
 	good = lm_js_finish(js, exception);
 	if (!text)
@@ -154,7 +154,7 @@ static JSStringRef text_of(struct lm_js *js, JSValueRef value)
 
 	if (lm_jsc.JSValueIsString(js->ctx, value))
 		return lm_jsc.JSValueToStringCopy(js->ctx, value, NULL);
-	lm_js_enter_light(js);
+	lm_js_enter(js);
 	text = lm_jsc.JSObjectCallAsFunction(js->ctx, js->roots[LM_JS_ROOT_STRING], NULL, 1, &value,
 	                                     &exception);
 	if (lm_js_leave(js))
@@ -226,7 +226,7 @@ struct lm_js_value *lm_js_get(struct lm_js *js, struct lm_js_value *object, cons
 
 	if (!in)
 		return NULL;
-	lm_js_enter_light(js);
+	lm_js_enter(js);
 	found = lm_jsc.JSObjectGetProperty(js->ctx, in, key, &exception);
 	return lm_js_result(js, found, exception);
 }
@@ -238,7 +238,7 @@ struct lm_js_value *lm_js_at(struct lm_js *js, struct lm_js_value *array, unsign
 
 	if (!in)
 		return NULL;
-	lm_js_enter_light(js);
+	lm_js_enter(js);
 	found = lm_jsc.JSObjectGetPropertyAtIndex(js->ctx, in, index, &exception);
 	return lm_js_result(js, found, exception);
 }
@@ -252,7 +252,7 @@ bool lm_js_set(struct lm_js *js, struct lm_js_value *object, const char *name,
 
 	if (!in)
 		return false;
-	lm_js_enter_light(js);
+	lm_js_enter(js);
 	lm_jsc.JSObjectSetProperty(js->ctx, in, key, lm_js_in(value), kJSPropertyAttributeNone,
 	                           &exception);
 	return lm_js_finish(js, exception);
@@ -266,7 +266,7 @@ bool lm_js_each_name(struct lm_js *js, struct lm_js_value *object,
 	struct lm_buf room;
 	bool good = true, more = true;
 
-	lm_js_enter_light(js);
+	lm_js_enter(js);
 	keys = lm_jsc.JSObjectCallAsFunction(js->ctx, js->roots[LM_JS_ROOT_KEYS], NULL, 1,
 	                                     &argument, &exception);
 	names = lm_js_result(js, keys, exception);

@@ -82,11 +82,14 @@ struct lm_js {
 	int64_t heap_ask;      /**< processor time from which on to look at it again */
 	bool asked;            /**< the callback runs */
 	_Atomic int64_t cpu;   /**< limit in nanoseconds */
-	/** Processor time at the outermost entry in nanoseconds, or one of these. */
+	/** Processor time at the outermost entry in nanoseconds, or one of these. The clock costs
+	 * as much as a short call, so it is read when somebody asks first. */
 	_Atomic int64_t entry;
+	int64_t entries; /**< the number of the outermost entry */
 };
-#define LM_JS_ENTRY_NONE    (-1)
-#define LM_JS_ENTRY_UNKNOWN (-2)
+#define LM_JS_ENTRY_NONE (-1)
+/** Nobody asked yet; another value for each entry, so that none is taken for the next one. */
+#define LM_JS_ENTRY_UNKNOWN(n) (-2 - (n))
 
 static inline JSValueRef lm_js_in(const struct lm_js_value *v)
 {
@@ -112,12 +115,11 @@ static inline const JSValueRef *lm_js_in_all(struct lm_js_value *const values[])
 /** @name Entering (call.c). Around all that may run script: the outermost one is what the limits
  * are for. leave is true when it was ended; then its result does not count. */
 /**@{*/
-void lm_js_enter(struct lm_js *js);
-/** For what seldom runs script (a getter): the clock is read only when somebody asks. */
-static inline void lm_js_enter_light(struct lm_js *js)
+static inline void lm_js_enter(struct lm_js *js)
 {
 	if (js->depth++ == 0)
-		atomic_store_explicit(&js->entry, LM_JS_ENTRY_UNKNOWN, memory_order_relaxed);
+		atomic_store_explicit(&js->entry, LM_JS_ENTRY_UNKNOWN(js->entries++),
+		                      memory_order_relaxed);
 }
 bool lm_js_leave_slow(struct lm_js *js);
 static inline bool lm_js_leave(struct lm_js *js)
@@ -151,13 +153,11 @@ void lm_js_names_free(struct lm_js_names *names);
 LM_MUST int lm_js_jsstring_octets(JSStringRef s, bool cut, struct lm_buf *out);
 /**@}*/
 
-/** @name function.c, promise.c, limits.c */
+/** @name function.c, promise.c */
 /**@{*/
 bool lm_js_classes_make(struct lm_js *js);
 void lm_js_classes_free(struct lm_js *js);
 void lm_js_promises_free(struct lm_js *js);
-/** Processor time of the VM's thread in nanoseconds. Threads: any. */
-int64_t lm_js_cpu_now(const struct lm_js *js);
 /**@}*/
 
 #endif
