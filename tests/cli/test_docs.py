@@ -75,6 +75,7 @@ def run_document(folder, name):
     work = folder / "work"
     work.mkdir()
     for file, body in files.items():
+        (work / file).parent.mkdir(parents=True, exist_ok=True)
         (work / file).write_text(body)
     build = os.path.dirname(EXE)
     path = f"{wrapper(folder, ports)}:{os.environ['PATH']}"
@@ -130,6 +131,10 @@ def test_sending(folder):
 
 def test_izy(folder):
     run_document(folder, "izy.md")
+
+
+def test_scripting(folder):
+    run_document(folder, "scripting.md")
 
 
 def check_c():
