@@ -120,9 +120,9 @@ static void wrong_arguments(void **state)
 	}
 	assert_script(rig,
 	              LOG "setTimeout(log, NaN, 1); setTimeout(log, -5, 2); "
-	                  "setTimeout(log, '1', 3); setTimeout(log, {}, 4); "
+	                  "setTimeout(log, {}, 3); setTimeout(log, '1', 4); "
 	                  "clearTimeout(setTimeout(log, Infinity, 5)); " WAIT(10),
-	              "[\"1\",\"2\",\"4\",\"3\"]");
+	              "[\"1\",\"2\",\"3\",\"4\"]");
 }
 
 static void a_hundred_thousand(void **state)
