@@ -1,6 +1,14 @@
 // infinity.pop3.server, infinity.smtp.server, infinity.lmtp.server: what a program says of a server
 // is checked here and becomes the options of src/server/options.def; C starts and stops it.
 // The body of a function of (infinity, native, internal); gives internal.server(kind).
+//
+// Without host a server listens for everybody ("*", both families), as those of the documents do;
+// port 0 picks a free one. Handlers and certificates change while it is stopped. stop() returns when
+// the port is free; sessions may finish beside the program, and stopAsync() tells when all have.
+// Without store there is none; what no handler decides is then refused. ssl: as given, else whether
+// port or implicitTls say so. auth: what the handlers can judge (PLAIN, LOGIN; with onAuth also
+// bearer tokens and certificates); APOP, CRAM-MD5 and SCRAM must be named, as onAuth has to give a
+// secret for them.
 
 const DAY = 24 * 3600 * 1000;
 const NO_HOST = '*';
