@@ -87,6 +87,21 @@ static struct lm_js_value *compile(struct lm_js *js, const char *path, struct lm
 	return lm_js_compile(js, &source, "infinity, require");
 }
 
+/* Generations are kept while sessions go on with them: no more than what is in the file. */
+static bool read_one(struct lm_runtime *rt, const char *path, struct lm_buf *out)
+{
+	struct lm_buf text;
+	bool is_good;
+
+	lm_buf_init(&text, FILE_MAX);
+	is_good = lm_runtime_read_file(rt, path, &text) &&
+	          compile(rt->js, path, lm_buf_bytes(&text));
+	if (is_good && lm_buf_add(out, lm_buf_bytes(&text)))
+		is_good = lm_js_throw(rt->js, LM_JS_ERROR, "out of memory");
+	lm_buf_done(&text);
+	return is_good;
+}
+
 /* Read and try all files; the stamps are taken before, so that a change meanwhile is seen. */
 static struct lm_ss_code *read_all(struct lm_script_handler *h, struct lm_runtime *rt)
 {
@@ -100,8 +115,7 @@ static struct lm_ss_code *read_all(struct lm_script_handler *h, struct lm_runtim
 		if (!hooked->path)
 			continue;
 		(void)stamp_of(hooked->path, &hooked->stamp);
-		if (!lm_runtime_read_file(rt, hooked->path, &code->texts[i]) ||
-		    !compile(rt->js, hooked->path, lm_buf_bytes(&code->texts[i]))) {
+		if (!read_one(rt, hooked->path, &code->texts[i])) {
 			lm_hooks_code_unref(code);
 			return NULL;
 		}

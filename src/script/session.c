@@ -1,5 +1,5 @@
 /* A session of the script handler: its memory, and events copied into messages. */
-#include "script/session.h"
+#include "script/handler_impl.h"
 
 /* ---- facts ---- */
 
@@ -276,6 +276,7 @@ void lm_ss_free(struct lm_ss *ss)
 	lm_ss_forget_transaction(ss);
 	lm_ss_message_free(ss->now);
 	lm_free(ss->last);
+	lm_hooks_code_unref(ss->code);
 	lm_ss_facts_unref(ss->known);
 	lm_ss_facts_unref(ss->facts);
 	lm_ss_body_unref(ss->body);

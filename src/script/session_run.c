@@ -427,8 +427,6 @@ static enum called call_hook(struct lm_sp_place *place, struct lm_ss_message *m,
 static void end_session(struct lm_sp_place *place, struct lm_ss *ss)
 {
 	drop_state(place, ss);
-	lm_hooks_code_unref(ss->code);
-	ss->code = NULL;
 	lm_sp_remove(place, ss);
 }
 
