@@ -3,7 +3,7 @@
 
 #include "script/handler_impl.h"
 
-#include <unistd.h>
+#include <sched.h>
 
 /* A worker that is given up is somewhere in script, and not among sessions: see lm_sp_enter. */
 #define KEEP_OUT_MS 100
@@ -403,9 +403,12 @@ static void move_all(struct lm_sp_place *from, struct lm_sp_place *to)
 /* False: it is among sessions just now. */
 static bool keep_out(struct lm_sp_place *place)
 {
+	lm_time_ms until;
+
 	atomic_store(&place->losing, true);
-	for (int i = 0; i < KEEP_OUT_MS && atomic_load(&place->inside); i++)
-		usleep(1000);
+	until = lm_script_now() + KEEP_OUT_MS;
+	while (atomic_load(&place->inside) && lm_script_now() < until)
+		sched_yield();
 	if (!atomic_load(&place->inside))
 		return true;
 	atomic_store(&place->losing, false);
