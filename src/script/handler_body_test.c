@@ -5,6 +5,11 @@
 
 /* ---- in ---- */
 
+static void patient(struct lm_script_handler_params *params)
+{
+	params->cpu = 10000;
+}
+
 /* A message of all octets, none of them a bare CR or LF or NUL, in lines. */
 static void all_octets(struct lm_buf *out)
 {
@@ -83,7 +88,7 @@ static void incoming_octets(void **state)
 	           "out.free();\n"
 	           "s.received = s.size === s.msgBytes.length && s.stream.size === s.size &&\n"
 	           "	s.msg === s.msg && s.msgBytes === s.msgBytes;\n");
-	lm_hr_start(&hr, NULL, (const char *[]){ "bare-newlines", "keep", NULL });
+	lm_hr_start(&hr, patient, (const char *[]){ "bare-newlines", "keep", NULL });
 	lm_buf_init(&sent, 8 << 20);
 	lm_buf_init(&got, 8 << 20);
 	fd = lm_hr_session(&hr, NULL);
@@ -216,7 +221,7 @@ static void large_messages_are_streams(void **state)
 	           "const out = new infinity.stream('big', infinity.fileMode.create);\n"
 	           "s.received = out.copyFrom(s.stream) === s.size;\n"
 	           "out.free();\n");
-	lm_hr_start(&hr, NULL, (const char *[]){ "max-message-size", "200M", NULL });
+	lm_hr_start(&hr, patient, (const char *[]){ "max-message-size", "200M", NULL });
 	fd = lm_hr_session(&hr, NULL);
 	before = resident();
 	begin_mail(&hr, fd);
@@ -232,11 +237,6 @@ static void large_messages_are_streams(void **state)
 	close(fd);
 	free(block);
 	lm_hr_end(&hr);
-}
-
-static void patient(struct lm_script_handler_params *params)
-{
-	params->cpu = 10000;
 }
 
 static void large_messages_go_out(void **state)
