@@ -195,6 +195,55 @@ static void broken_hooks_are_found_at_once(void **state)
 	}
 }
 
+/* ---- a VM made anew ---- */
+
+static void one(struct lm_script_handler_params *params)
+{
+	params->pool_size = 1;
+	params->cpu = 50;
+}
+
+/* Limits ended its scripts again and again: sessions go on in a new VM with what the documents
+ * name; free members are gone. */
+static void a_vm_is_made_anew(void **state)
+{
+	struct lm_hr hr;
+	int fd, other;
+
+	(void)state;
+	lm_hr_begin(&hr, LM_POP3);
+	lm_hr_hook(&hr, "onLogin",
+	           LOGIN "s.mine = 1;\n"
+	                 "for (let i = 1; i < 4; i++)\n"
+	                 "	s.items.push({ id: i + 0.5, uid: 'u' + i, size: i });\n");
+	lm_hr_hook(&hr, "onNoop", "for (;;) ;\n");
+	lm_hr_hook(&hr, "onDelete", "infinity.pop3.session.item.deleted = true;\n");
+	lm_hr_hook(&hr, "onRetrieve",
+	           "const s = infinity.pop3.session;\n"
+	           "s.item.msg = [s.item.id, s.item.uid, s.item.size, s.username, s.password, "
+	           "s.mine,\n"
+	           "	s.items.map((i) => i.deleted), s.item === s.items[1]].join(' ');\n");
+	lm_hr_start(&hr, one, NULL);
+	fd = lm_hr_session(&hr, "anna");
+	other = lm_hr_session(&hr, "bert");
+	lm_hr_chat(fd, "DELE 1\r\n", "+OK");
+	for (int i = 0; i < 3; i++)
+		lm_hr_chat(fd, "NOOP\r\n", "-ERR [SYS/TEMP]");
+	lm_hr_chat(fd, "RETR 2\r\n", "+OK");
+	lm_hr_expect(fd, "2.5 u2 2 anna secret  true,false,false true\r\n");
+	lm_hr_expect(fd, ".\r\n");
+	lm_hr_chat(other, "RETR 2\r\n", "+OK");
+	lm_hr_expect(other, "2.5 u2 2 bert secret  false,false,false true\r\n");
+	lm_hr_expect(other, ".\r\n");
+	assert_int_equal(lm_hr_count_logged(&hr, "VM made anew"), 1);
+	assert_int_equal(lm_hr_count_logged(&hr, "script.renewed"), 2);
+	lm_hr_chat(fd, "QUIT\r\n", "-ERR");
+	lm_hr_chat(other, "QUIT\r\n", "+OK");
+	close(fd);
+	close(other);
+	lm_hr_end(&hr);
+}
+
 /* ---- functions as hooks ---- */
 
 struct talk {
@@ -345,6 +394,7 @@ int main(void)
 		cmocka_unit_test(changed_files_are_for_new_sessions),
 		cmocka_unit_test(without_watch_nothing_changes),
 		cmocka_unit_test(broken_hooks_are_found_at_once),
+		cmocka_unit_test(a_vm_is_made_anew),
 		cmocka_unit_test(functions_run_where_they_were_made),
 		cmocka_unit_test(sessions_vanish_under_their_hooks),
 		cmocka_unit_test(servers_end_under_hooks),
