@@ -19,6 +19,13 @@
 #define assert_bytes(got, want) lm_test_bytes((got), (want), __FILE__, __LINE__)
 /** A result is the named error (0 for success), shown by name where it is not. */
 #define assert_err(got, want) lm_test_err((got), (want), __FILE__, __LINE__)
+/** This machine, or this build, cannot run the test: say why, and be done. cmocka's skip() counts
+ * as a failure with Meson. */
+#define lm_test_skip(why)                                               \
+	do {                                                            \
+		fprintf(stderr, "# skipped %s: %s\n", __func__, (why)); \
+		return;                                                 \
+	} while (0)
 
 static inline void lm_test_show(const char *what, struct lm_bytes b)
 {

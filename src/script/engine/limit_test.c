@@ -138,7 +138,7 @@ static void refused(void **state)
 {
 	(void)state;
 	if (!DEEP)
-		skip();
+		lm_test_skip("the thread sanitizer takes minutes");
 	lm_js_set_limits(js, &(struct lm_js_limits){ .cpu = 20000, .heap = HEAP });
 	assert_gives("try { 'xx'.repeat(2 ** 30) } catch (e) { e.name }", "RangeError");
 	assert_gives("try { (function f() { f() })() } catch (e) { e.name }", "RangeError");

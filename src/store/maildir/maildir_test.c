@@ -598,7 +598,7 @@ static void a_full_disk_refuses_and_recovers(void **state)
 	lm_store_close(rig->store);
 	if (mount("none", path_of(rig, ""), "tmpfs", 0, "size=2m")) {
 		assert_err(lm_store_open(rig->url, &rig->store, NULL), 0);
-		skip(); /* not permitted here */
+		lm_test_skip("mount is not permitted here");
 	}
 	assert_err(lm_store_open(rig->url, &rig->store, NULL), 0);
 	while (!err && stored < 1000) {

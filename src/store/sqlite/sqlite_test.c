@@ -277,7 +277,7 @@ static void a_full_disk_refuses_and_recovers(void **state)
 	close_store(rig);
 	if (mount("lm-test", rig->folder, "tmpfs", 0, "size=8m")) {
 		assert_err(lm_store_open(rig->url, &rig->store, NULL), 0);
-		skip(); /* needs root */
+		lm_test_skip("mount needs root");
 	}
 	assert_err(lm_store_open(rig->url, &rig->store, NULL), 0);
 	rig_fill(text, sizeof(text), 1);
