@@ -266,9 +266,5 @@ int main(void)
 		cmocka_unit_test(circles_of_locks_are_refused),
 	};
 
-#ifdef __SANITIZE_THREAD__
-	/* The collector's own threads and the sanitizer wait for each other. */
-	setenv("JSC_useConcurrentGC", "0", 0);
-#endif
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
