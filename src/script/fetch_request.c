@@ -239,13 +239,12 @@ int lm_fetch_new(const struct lm_fetch_params *params, struct lm_fetch **out_fet
 {
 	struct lm_fetch *fetch = lm_alloc_zero(1, sizeof(*fetch));
 	struct lm_buf url = { .max = LINE_SIZE };
-	int err = fetch ? 0 : lm_fail(out_error, LM_E_NOMEM, "out of memory");
+	int err;
 
-	if (fetch)
-		fetch->refs = 1;
-	if (!err)
-		err = lm_fetch_url(NULL, params->url, &url, fetch->where, sizeof(fetch->where),
-		                   out_error);
+	if (!fetch)
+		return lm_fail(out_error, LM_E_NOMEM, "out of memory");
+	fetch->refs = 1;
+	err = lm_fetch_url(NULL, params->url, &url, fetch->where, sizeof(fetch->where), out_error);
 	if (!err) {
 		lm_buf_init(&fetch->head, HEAD_MAX);
 		fetch->max = params->max_bytes;
@@ -256,10 +255,10 @@ int lm_fetch_new(const struct lm_fetch_params *params, struct lm_fetch **out_fet
 			err = lm_fail(out_error, LM_E_NOMEM, "the request cannot be made");
 	}
 	lm_buf_wipe(&url);
-	if (!err)
-		*out_fetch = fetch;
-	else if (fetch)
+	if (err)
 		lm_fetch_unref(fetch);
+	else
+		*out_fetch = fetch;
 	return err;
 }
 

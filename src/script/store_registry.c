@@ -108,7 +108,8 @@ static struct lm_script_store_root *root_new(struct lm_script_stores *all, struc
 	if (!root)
 		return NULL;
 	*root = (struct lm_script_store_root){ .all = all, .key = lm_bytes(root + 1, key.len) };
-	memcpy(root + 1, key.data, key.len);
+	if (key.len)
+		memcpy(root + 1, key.data, key.len);
 	root->stays = lm_bytes_equal(lm_bytes(key.data, 7), lm_str("memory:"));
 	return root;
 }

@@ -122,7 +122,7 @@ static void threads_share_a_store(void **state)
 	static const char *const mailboxes[THREADS] = { NULL, NULL, "anna", "bert" };
 	struct worker workers[THREADS];
 	struct lm_script_store *store;
-	struct place place;
+	struct place place = { .stores = NULL };
 
 	assert_err(begin(&place, *state), 0);
 	store = open_as(&place, NULL);
@@ -145,7 +145,7 @@ static void the_last_one_closes(void **state)
 {
 	struct lm_script_store *a, *b, *c;
 	struct lm_mime_store *other;
-	struct place place;
+	struct place place = { .stores = NULL };
 
 	(void)state;
 	assert_err(begin(&place, "sqlite:%s/mail.db"), 0);
@@ -168,7 +168,7 @@ static void the_last_one_closes(void **state)
 static void memory_stays(void **state)
 {
 	struct lm_script_store *store;
-	struct place place;
+	struct place place = { .stores = NULL };
 
 	(void)state;
 	assert_err(begin(&place, "memory:"), 0);
@@ -189,7 +189,7 @@ static void settings_make_another_store(void **state)
 	struct lm_mime_setting turned[] = { { "commitmode", "on" }, { "orderBy", "desc" } };
 	struct lm_script_store_place where = { .url = "memory:" };
 	struct lm_script_store *stores[4];
-	struct place place;
+	struct place place = { .stores = NULL };
 
 	(void)state;
 	assert_err(begin(&place, "memory:"), 0);
@@ -233,7 +233,7 @@ static void *add_one(void *ctx)
 static void a_failed_commit_is_nobodys_success(void **state)
 {
 	struct failing f[THREADS];
-	struct place place;
+	struct place place = { .stores = NULL };
 	size_t good = 0;
 
 	(void)state;
@@ -269,7 +269,7 @@ static void a_source_that_breaks_leaves_nothing(void **state)
 	const struct lm_mime_item item = { .guid = lm_str("x") };
 	char name[LM_SCRIPT_STORE_NAME];
 	struct lm_script_store *store;
-	struct place place;
+	struct place place = { .stores = NULL };
 	int pieces = 3;
 
 	(void)state;

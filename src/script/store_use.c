@@ -223,8 +223,9 @@ static int end(struct lm_script_store *store, struct adding *a, int err, char *o
 	} else {
 		err = lm_mime_add_end(a->add, out_name, out_error);
 		self.next = store->waiters;
+		/* It waits below until a flush has taken it out of the list. */
 		if (err == 0)
-			store->waiters = &self;
+			store->waiters = &self; /* cppcheck-suppress autoVariables */
 	}
 	leave(store);
 	return err ? err : wait_for_flush(store, &self, out_error);

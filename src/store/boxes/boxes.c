@@ -313,7 +313,7 @@ static int beside(struct lm_mime_store *store, const char *mailbox,
 
 	atomic_fetch_add(&one->shared->refs, 1);
 	err = boxes_new(one->shared, mailbox, &b, out_error);
-	if (err)
+	if (!b)
 		return err;
 	b->limit = one->limit;
 	b->descending = one->descending;
@@ -329,9 +329,9 @@ int lm_boxes_open(const char *url, const char *rest, const struct lm_mime_conf *
 	int err = shared_new(url, &shared, out_error);
 
 	(void)rest;
-	if (err == 0)
+	if (shared)
 		err = boxes_new(shared, conf->value[LM_MIME_MAILBOX], &b, out_error);
-	if (err)
+	if (!b)
 		return err;
 	b->limit = conf->limit ? conf->limit : SIZE_MAX;
 	b->descending = conf->descending;
