@@ -297,6 +297,10 @@ int lm_fetch_prepare(struct lm_fetch *fetch, const char *method, struct lm_error
 		fetch->upload_size = lm_buf_len(&fetch->octets);
 	if (err)
 		return err;
+	/* A server may close a connection that was kept at any moment. Whether it has seen what was
+	 * sent there is not known then: what could be done twice gets a connection of its own. */
+	if (strcmp(method, "GET") != 0 && !head)
+		bad |= curl_easy_setopt(fetch->easy, CURLOPT_FRESH_CONNECT, 1L);
 	if (fetch->has_upload || expects_body(method))
 		bad |= set_upload(fetch);
 	else if (head)
