@@ -189,8 +189,8 @@ class Immediate {
 		return this.#isHeld;
 	}
 
-	run() {
-		this.#callback(...this.#args);
+	static run(immediate) {
+		immediate.#callback(...immediate.#args);
 	}
 }
 
@@ -208,7 +208,7 @@ const runImmediate = (isFirst) => {
 		return false;
 	}
 	immediates.delete(next);
-	next.run();
+	Immediate.run(next);
 	return true;
 };
 
