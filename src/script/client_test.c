@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "script/client.h"
 #include "script/protocols.h"
-#include "script/rig.h"
+#include "script/rig_each.h"
 #include "script/stream.h"
 
 #include <arpa/inet.h>
@@ -10,8 +10,6 @@
 #include <semaphore.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-
-static struct lm_rig *rig;
 
 /* ---- A POP3 server that does something of its own when a command comes ---- */
 
@@ -125,20 +123,6 @@ static const char *with(const struct server *s, const char *text)
 	         " port: %u, username: 'a', password: 'b', timeout: 600000 });\n%s",
 	         s->port, text);
 	return all;
-}
-
-static int begin(void **state)
-{
-	(void)state;
-	rig = lm_rig_new();
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	lm_rig_free(rig);
-	return 0;
 }
 
 /* ---- Interrupts ---- */

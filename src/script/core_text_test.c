@@ -1,21 +1,5 @@
 /* TextEncoder, TextDecoder, atob, btoa, structuredClone. */
-#include "script/rig.h"
-
-static struct lm_rig *rig;
-
-static int begin(void **state)
-{
-	(void)state;
-	rig = lm_rig_new();
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	lm_rig_free(rig);
-	return 0;
-}
+#include "script/rig_each.h"
 
 static void encoding(void **state)
 {

@@ -1,21 +1,5 @@
 /* URL and URLSearchParams; events and what aborts. */
-#include "script/rig.h"
-
-static struct lm_rig *rig;
-
-static int begin(void **state)
-{
-	(void)state;
-	rig = lm_rig_new();
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	lm_rig_free(rig);
-	return 0;
-}
+#include "script/rig_each.h"
 
 /* `want` NULL: it is no URL. */
 static void check_href(const char *url, const char *base, const char *want)

@@ -1,21 +1,5 @@
 /* infinity.crypto: test vectors, passwords, wrong arguments. */
-#include "script/rig.h"
-
-static struct lm_rig *rig;
-
-static int begin(void **state)
-{
-	(void)state;
-	rig = lm_rig_new();
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	lm_rig_free(rig);
-	return 0;
-}
+#include "script/rig_each.h"
 
 /* RFC 1321 A.5, FIPS 180 "abc". */
 static void hashes(void **state)

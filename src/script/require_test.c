@@ -1,9 +1,7 @@
 /* require: where modules are found, and what becomes of them. */
-#include "script/rig.h"
+#include "script/rig_each.h"
 
 #include <sys/stat.h>
-
-static struct lm_rig *rig;
 
 static void folder(const char *name)
 {
@@ -11,20 +9,6 @@ static void folder(const char *name)
 
 	snprintf(path, sizeof(path), "%s/%s", rig->folder, name);
 	assert_int_equal(mkdir(path, 0700), 0);
-}
-
-static int begin(void **state)
-{
-	(void)state;
-	rig = lm_rig_new();
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	lm_rig_free(rig);
-	return 0;
 }
 
 static void files(void **state)

@@ -1,23 +1,7 @@
 /* The runtime: main scripts, modules, waiting, the end. */
-#include "script/rig.h"
+#include "script/rig_each.h"
 
 #include <semaphore.h>
-
-static struct lm_rig *rig;
-
-static int begin(void **state)
-{
-	(void)state;
-	rig = lm_rig_new();
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	lm_rig_free(rig);
-	return 0;
-}
 
 static void results(void **state)
 {

@@ -1,24 +1,8 @@
 /* infinity.store: every kind of store from script, sharing, wrong arguments. */
-#include "script/rig.h"
+#include "script/rig_each.h"
 #include "script/store.h"
 
 #include <sys/stat.h>
-
-static struct lm_rig *rig;
-
-static int begin(void **state)
-{
-	(void)state;
-	rig = lm_rig_new();
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	lm_rig_free(rig);
-	return 0;
-}
 
 static void make_localfs(void)
 {

@@ -1,21 +1,5 @@
 /* setTimeout and its kin. */
-#include "script/rig.h"
-
-static struct lm_rig *rig;
-
-static int begin(void **state)
-{
-	(void)state;
-	rig = lm_rig_new();
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	lm_rig_free(rig);
-	return 0;
-}
+#include "script/rig_each.h"
 
 #define LOG      "const seen = []; const log = (...all) => seen.push(all.join(' ')); "
 #define WAIT(ms) "await new Promise((done) => setTimeout(done, " #ms ")); return seen"
