@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "script/handler_impl.h"
 
-enum { CPU = 5000, HEAP = 512 << 20 };
+enum { CPU = 5000, HEAP = 512 << 20, GONE_PATIENCE = 30000 };
 
 const char *lm_script_namespace(enum lm_protocol protocol)
 {
@@ -290,6 +290,7 @@ static struct lm_script_handler *handler_new(struct lm_runtime *rt,
 	h->has_store = params->has_store;
 	h->limits.cpu = params->cpu ? params->cpu : CPU;
 	h->limits.heap = params->heap ? params->heap : HEAP;
+	h->gone_patience = params->gone_patience ? params->gone_patience : GONE_PATIENCE;
 	h->looked = lm_script_now();
 	pthread_mutex_init(&h->lock, NULL);
 	return h;

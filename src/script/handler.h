@@ -34,10 +34,11 @@ struct lm_script_handler_params {
 	enum lm_protocol protocol;
 	const struct lm_script_hooked *hooked;
 	size_t hooked_count;
-	unsigned pool_size; /**< script workers at most; 1 to 1024 */
-	lm_time_ms cpu;     /**< processor time of one event; 0: 5 s */
-	uint64_t heap;      /**< octets of a worker's VM; 0: 512 MB */
-	bool has_store;     /**< a store's handler stands behind: what no script decides it does */
+	unsigned pool_size;       /**< script workers at most; 1 to 1024 */
+	lm_time_ms cpu;           /**< processor time of one event; 0: 5 s */
+	uint64_t heap;            /**< octets of a worker's VM; 0: 512 MB */
+	lm_time_ms gone_patience; /**< ms a hook may go on once its session is gone; 0: 30 s */
+	bool has_store; /**< a store's handler stands behind: what no script decides it does */
 };
 
 struct lm_script_handler;

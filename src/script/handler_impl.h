@@ -47,6 +47,7 @@ struct lm_script_handler {
 	enum lm_protocol protocol;
 	bool has_store;
 	struct lm_js_limits limits;
+	lm_time_ms gone_patience;
 	size_t count;
 	struct lm_hooked hooked[LM_HOOKED_MAX];
 	/** By event: places in `hooked`, -1 none; of AUTH the second is onAuth. */

@@ -31,7 +31,7 @@ static void look_at_gone(struct lm_sp_place *place, lm_time_ms now)
 {
 	struct lm_ss_message *m = place->running;
 
-	if (m && m->session->gone && now - m->session->gone > LM_SP_GONE_PATIENCE &&
+	if (m && m->session->gone && now - m->session->gone > place->pool->handler->gone_patience &&
 	    !place->interrupted) {
 		place->interrupted = true;
 		lm_runtime_interrupt(place->rt);

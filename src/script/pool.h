@@ -93,7 +93,6 @@ enum {
 	LM_SP_TRIES = 5,     /**< to stop a thread that was given up; each may take seconds */
 	LM_SP_LOST_MAX = 16, /**< workers given up before no more are started */
 	LM_SP_BUSY = 5,      /**< ms in one event after which a worker counts as blocked */
-	LM_SP_GONE_PATIENCE = 30000,  /**< ms a hook may go on once its session is gone */
 	LM_SP_NOTICE_PATIENCE = 5000, /**< ms that events wait for the hook of a notice */
 };
 

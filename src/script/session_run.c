@@ -544,7 +544,7 @@ static bool is_forsaken(const struct lm_ss *ss, lm_time_ms now)
 		return false;
 	if (!ss->gone && !ss->now->ticket.event)
 		return now - ss->now->began > LM_SP_NOTICE_PATIENCE;
-	return ss->gone ? now - ss->gone > LM_SP_GONE_PATIENCE : ss->now->late;
+	return ss->gone ? now - ss->gone > ss->handler->gone_patience : ss->now->late;
 }
 
 /* Its session goes on without the hook under way. */

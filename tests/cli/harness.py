@@ -25,7 +25,8 @@ class Skip(Exception):
 def environment(folder, **more):
     """Nothing of the machine's own set-up."""
     keep = {k: v for k, v in os.environ.items()
-            if k in ("PATH", "LANG", "LD_LIBRARY_PATH") or k.endswith("SAN_OPTIONS") or k.startswith("JSC_")}
+            if k in ("PATH", "LANG", "LD_LIBRARY_PATH") or k.endswith("SAN_OPTIONS")
+            or k.startswith("JSC_")}
     return {**keep, "HOME": str(folder), "XDG_DATA_HOME": f"{folder}/data", **more}
 
 
