@@ -48,6 +48,8 @@ static struct sight look_at(struct lm_sp_place *place)
 	struct sight s = { .is_busy = false };
 
 	pthread_mutex_lock(&place->lock);
+	/* What was posted meanwhile runs without another call to look. */
+	s.is_busy = place->state == LM_SP_STARTING;
 	if (place->is_ready && place->state == LM_SP_RUNNING) {
 		s.is_busy = place->running || place->first || atomic_load(&place->pending);
 		s.is_overdue = lm_js_overdue(place->js) > OVERDUE_MAX;
