@@ -31,7 +31,7 @@ declare namespace infinity {
 	/** The thread this script runs on shall end. */
 	const threadTerminated: boolean;
 	/** The date that says there is none. */
-	let nullTimestamp: number;
+	const nullTimestamp: number;
 	/** Lettermill's version. */
 	const version: string;
 	/** The JavaScript engine and its version. */

@@ -93,6 +93,11 @@ static void waking(void **state)
 	assert_false(lm_runtime_sleep(rig->rt, 60000));
 	assert_false(lm_runtime_sleep(rig->rt, 60000));
 	pthread_join(thread, NULL);
+	assert_script_throws(rig, "infinity.terminated = true",
+	                     "TypeError: infinity.terminated: can only be read");
+	assert_script_throws(rig, "infinity.nullTimestamp = 1",
+	                     "TypeError: infinity.nullTimestamp: can only be read");
+	assert_script_throws(rig, "infinity.current.root = '/'", "TypeError: ");
 	assert_script(rig, "return [infinity.terminated, infinity.threadTerminated]",
 	              "[false,true]");
 	lm_runtime_resume(rig->rt);

@@ -41,9 +41,17 @@ internal.drive = (handle, settled, fn, args) => {
 
 internal.now = native.now;
 
-const readOnly = (object, getters) => {
+// Where a setter is missing, sloppy scripts would lose in silence what they assign.
+const readOnly = (object, owner, getters) => {
 	for (const [name, get] of Object.entries(getters))
-		Object.defineProperty(object, name, { get, enumerable: true, configurable: true });
+		Object.defineProperty(object, name, {
+			get,
+			set() {
+				throw new TypeError(`${owner}.${name}: can only be read`);
+			},
+			enumerable: true,
+			configurable: true,
+		});
 };
 
 const included = new Set();
@@ -98,10 +106,10 @@ Object.assign(infinity, {
 
 	gc: () => native.gc(),
 	beep: () => native.beep(),
-	nullTimestamp: 0,
 });
 
-readOnly(infinity, {
+readOnly(infinity, 'infinity', {
+	nullTimestamp: () => 0,
 	terminated: () => native.terminated(),
 	threadTerminated: () => native.threadTerminated(),
 	version: () => native.version(),
@@ -115,7 +123,7 @@ const folder = (which) => {
 };
 infinity.current = {};
 ['root', 'temp', 'run', 'data'].forEach((name, which) =>
-	readOnly(infinity.current, { [name]: () => folder(which) }));
+	readOnly(infinity.current, 'infinity.current', { [name]: () => folder(which) }));
 Object.freeze(infinity.current);
 
 const publish = (name, value) => Object.defineProperty(globalThis, name,

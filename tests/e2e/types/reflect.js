@@ -73,7 +73,7 @@ const visit = (path, object) => {
 		// Out of handlers there is none.
 		if (value === undefined && /^infinity\.\w+\.session$/.test(name))
 			return;
-		const isFixed = how.writable === false || (how.get && !how.set);
+		const isFixed = how.writable === false || (how.get && (!how.set || refuses(object, key)));
 		const isOpen = typeof value === 'object' && value !== null && !closed.has(name);
 		// A large number is a moment.
 		const isConstant = typeof value === 'string' ||
