@@ -225,7 +225,7 @@ static void large_messages_are_streams(void **state)
 	fd = lm_hr_session(&hr, NULL);
 	before = resident();
 	begin_mail(&hr, fd);
-	snprintf(line, sizeof(line), "BDAT %u LAST\r\n", BLOCK * BLOCKS);
+	snprintf(line, sizeof(line), "BDAT %d LAST\r\n", BLOCK * BLOCKS);
 	lm_hr_say(fd, line);
 	for (int i = 0; i < BLOCKS; i++) {
 		lm_hr_send(fd, lm_bytes(block, BLOCK));
