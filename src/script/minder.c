@@ -29,10 +29,8 @@ struct sight {
 /* A hook whose session is gone may finish, but not for ever. Under the place's lock. */
 static void look_at_gone(struct lm_sp_place *place, lm_time_ms now)
 {
-	struct lm_ss_message *m = place->running;
-
-	if (m && m->session->gone && now - m->session->gone > place->pool->handler->gone_patience &&
-	    !place->interrupted) {
+	if (place->running && place->gone &&
+	    now - place->gone > place->pool->handler->gone_patience && !place->interrupted) {
 		place->interrupted = true;
 		lm_runtime_interrupt(place->rt);
 	}

@@ -173,6 +173,8 @@ static struct lm_ss_message *take(struct lm_sp_place *place)
 		m->session->is_touched = true;
 		place->running = m;
 		place->since = lm_script_now();
+		place->serves = m->session;
+		place->gone = m->session->gone;
 	}
 	pthread_mutex_unlock(&place->lock);
 	return m;

@@ -296,6 +296,8 @@ void lm_sp_gone(struct lm_ss *ss)
 	ss->gone = lm_script_now();
 	if (!place)
 		return;
+	if (place->serves == ss)
+		place->gone = ss->gone;
 	if (ss->open)
 		ss->open->late = true;
 	ss->open = NULL;

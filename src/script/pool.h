@@ -63,8 +63,11 @@ struct lm_sp_place {
 	struct lm_task task;
 	bool is_ready; /**< loop, rt and js are there for others to use */
 	bool is_posted, is_closing;
-	struct lm_ss_message *running;
-	lm_time_ms since; /**< `running` began */
+	/** Only to be compared, as `serves`: both may be freed before the next message is taken. */
+	const struct lm_ss_message *running;
+	const struct lm_ss *serves; /**< whose message `running` is */
+	lm_time_ms since;           /**< `running` began */
+	lm_time_ms gone;            /**< since when the session of `running` is gone; 0: is there */
 	bool interrupted;
 	bool sweep;      /**< look for hooks that nobody waits for */
 	bool is_minded;  /**< its minder is busy with its VM */
