@@ -1,6 +1,6 @@
 /** @file
- * For test files in which every test has a rig of its own: `rig`, and `begin` and `end` for cmocka's
- * setup and teardown.
+ * For test files in which every test has a rig of its own: `rig`, and `begin` and `end` for
+ * cmocka: setup and teardown.
  */
 #ifndef LM_SCRIPT_RIG_EACH_H
 #define LM_SCRIPT_RIG_EACH_H

@@ -106,7 +106,8 @@ def test_tests_named_in_documents_exist(folder):
     for document in ("README.md", "docs/octets.md"):
         for line in (ROOT / document).read_text().splitlines():
             for named in re.findall(r"`([a-z0-9_]+)\.([a-z0-9_]+)`", line.partition("e2e")[2]):
-                module = ROOT / f"tests/e2e/test_{named[0]}.py"
+                kind = "" if named[0].startswith("script_") else "test_"
+                module = ROOT / f"tests/e2e/{kind}{named[0]}.py"
                 assert module.exists() and f"def {named[1]}(" in module.read_text(), \
                     f"{document} names {'.'.join(named)}, which is no test"
 
