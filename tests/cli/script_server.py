@@ -157,6 +157,22 @@ def test_tls_by_stls_and_from_the_first_octet(folder):
         served.end()
 
 
+def test_tls_and_utf8_are_heard_of(folder):
+    certificate(folder, "mine")
+    hooks = ("server.setCertificate('mine.pem', 'mine.key'); let asked = 0;" + LOGIN +
+             "server.onTls = (session) => { console.writeLn(`tls ${session.tls.version}`); };"
+             "server.onUtf8 = (session) => {"
+             "	if (asked++ === 0) session.reply({ ok: false, text: 'not the first time' }); };")
+    with Program(folder, "pop3", "ssl: true", hooks) as served:
+        client = served.pop3()
+        client.stls(trusting(folder, "mine"))
+        assert served.line() == "tls TLSv1.3"
+        assert "not the first time" in refused(client.utf8)
+        assert client.utf8().startswith(b"+OK")
+        client.quit()
+        served.end()
+
+
 def test_a_certificate_is_made_where_none_is_given(folder):
     with Program(folder, "pop3", "ssl: true, dataDir: 'own'") as served:
         served.pop3().stls(trusting(folder / "own", "cert"))
