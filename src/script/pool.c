@@ -306,6 +306,21 @@ void lm_sp_gone(struct lm_ss *ss)
 
 /* ---- moving ---- */
 
+/* The one that is older comes first, whichever way sessions go; limbo is older than all. */
+static void lock_both(struct lm_sp_place *a, struct lm_sp_place *b)
+{
+	bool in_order = a->number < b->number;
+
+	pthread_mutex_lock(in_order ? &a->lock : &b->lock);
+	pthread_mutex_lock(in_order ? &b->lock : &a->lock);
+}
+
+static void unlock_both(struct lm_sp_place *a, struct lm_sp_place *b)
+{
+	pthread_mutex_unlock(&a->lock);
+	pthread_mutex_unlock(&b->lock);
+}
+
 static void move_session(struct lm_sp_place *from, struct lm_sp_place *to, struct lm_ss *ss)
 {
 	unlink_session(from, ss);
@@ -336,8 +351,7 @@ void lm_sp_relieve(struct lm_sp_place *from)
 
 	if (!to || load_of(to).is_blocked)
 		return;
-	pthread_mutex_lock(&from->lock);
-	pthread_mutex_lock(&to->lock);
+	lock_both(from, to);
 	for (struct lm_ss *next, *ss = from->sessions; ss; ss = next) {
 		next = ss->next;
 		if (ss->is_touched || !ss->open)
@@ -349,8 +363,7 @@ void lm_sp_relieve(struct lm_sp_place *from)
 		move_messages(from, to);
 		lm_sp_nudge(to);
 	}
-	pthread_mutex_unlock(&to->lock);
-	pthread_mutex_unlock(&from->lock);
+	unlock_both(from, to);
 }
 
 /* What cannot be run again is not; the end of a session still comes, without its hook. */
@@ -432,13 +445,11 @@ bool lm_sp_lose(struct lm_sp_place *place)
 	to = lm_sp_choose(pool, place);
 	if (!to)
 		to = &pool->limbo;
-	pthread_mutex_lock(&place->lock);
-	pthread_mutex_lock(&to->lock);
+	lock_both(place, to);
 	move_all(place, to);
 	if (to->state == LM_SP_BROKEN)
 		lm_sp_refuse_all(to);
 	lm_sp_nudge(to);
-	pthread_mutex_unlock(&to->lock);
-	pthread_mutex_unlock(&place->lock);
+	unlock_both(place, to);
 	return true;
 }

@@ -2,7 +2,9 @@
  * Script workers: threads with a loop and a VM each, and what waits for them. One more place may be
  * the runtime that made the handler, where hooks that are functions run.
  *
- * Locks: the pool's before a place's; of two places' the one that is given up first.
+ * Locks: the pool's before a place's; of two places' that of the lower number first. Under a
+ * place's a ticket is answered, and under the handler's (hooks.c) files are read: none of ours is
+ * taken there.
  */
 #ifndef LM_SCRIPT_POOL_H
 #define LM_SCRIPT_POOL_H
