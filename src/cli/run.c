@@ -74,6 +74,15 @@ static void write_raw(void *ctx, struct lm_bytes octets)
 	pthread_mutex_unlock(&output);
 }
 
+/* What a script did wrong is printed by its console already, with its stack. */
+static void write_log(void *ctx, const struct lm_log_event *event)
+{
+	const struct lm_log *log = ctx;
+
+	if (strcmp(event->id, "script.error") != 0)
+		log->write(log->ctx, event);
+}
+
 static void quit(int code)
 {
 	_exit(code);
@@ -161,9 +170,9 @@ static int run(const struct lm_cli_command *command, int argc, char **argv)
 	int own = own_words(argc, argv), code;
 	struct lm_error why = { 0 };
 	struct lm_cli_args args;
-	struct lm_log log;
+	struct lm_log lines, log = { write_log, &lines, LM_LOG_WARN };
 
-	lm_cli_log_init(&log, false, LM_LOG_WARN);
+	lm_cli_log_init(&lines, false, LM_LOG_WARN);
 	params.log = &log;
 	params.args = (const char *const *)argv + own;
 	params.arg_count = (size_t)(argc - own);
