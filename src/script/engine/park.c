@@ -32,8 +32,8 @@
 /* One stay of a thread; never freed when it is to last. */
 struct stay {
 	sem_t came, left;
-	_Atomic unsigned held; /**< 1: stay */
-	uintptr_t place;       /**< where it was; 0: unknown */
+	_Atomic unsigned held;  /**< 1: stay */
+	atomic_uintptr_t place; /**< where it was; 0: unknown */
 };
 
 /* Code in files, the C library's above all; filled once. What the engine made itself is not in it:
@@ -95,7 +95,10 @@ static void stay_here(int signal, siginfo_t *info, void *context)
 	(void)signal;
 	if (info->si_code != SI_QUEUE || info->si_pid != getpid() || !stay)
 		return;
-	stay->place = place_of(context);
+	/* Seen before anything else is touched: what was written before it was set is there, too.
+	 */
+	(void)atomic_load(&stay->held);
+	atomic_store(&stay->place, place_of(context));
 	sem_post(&stay->came);
 	while (atomic_load(&stay->held))
 		syscall(SYS_futex, &stay->held, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
