@@ -31,8 +31,9 @@ struct lm_client_params {
 	bool insecure; /**< go on whatever the certificate says (OPPORTUNISTIC always does) and
 	                  tell by lm_client_tls_doubt. A Unix socket has no name to be checked:
 	                  STARTTLS and IMPLICIT there are LM_E_CONFIG without this */
-	const char *ca_file;   /**< trust these, PEM; NULL: the system's */
-	const char *cert_file; /**< the client's own certificate and chain, PEM; NULL: none */
+	/** The next three: a file in PEM form, or what would stand in it, from "-----BEGIN" on. */
+	const char *ca_file;   /**< trust these; NULL: the system's */
+	const char *cert_file; /**< the client's own certificate and chain; NULL: none */
 	const char *key_file;
 	unsigned tls_min, tls_max; /**< 2 to 5: TLS 1.0 to 1.3; 0: 1.2 and 1.3 */
 	bool legacy_connect;       /**< servers without RFC 5746 */

@@ -58,10 +58,20 @@ enum lm_event_type {
 	LM_EVENT_VRFY,  /**< decision, SMTP: `argument` */
 	LM_EVENT_EXPN,  /**< decision, SMTP: `argument` */
 	LM_EVENT_HELP,  /**< decision, SMTP: `argument` */
-	LM_EVENT_COMMAND,    /**< decision: a verb the tables do not know; `argument` is the whole
-	                        line.    With the table's default it is an error */
-	LM_EVENT_DISCONNECT, /**< notice: the last event of every session, whatever ended it */
-	LM_EVENT_OUTCOME,    /**< notice, client: a request is over, see `outcome` */
+	LM_EVENT_COMMAND, /**< decision: a verb the tables do not know; `argument` is the whole
+	                     line. With the table's default it is an error */
+	LM_EVENT_USER,    /**< decision, POP3: USER named the maildrop `argument`; no:
+	                     failure.user.rejected. Where no handler decides it every name is taken, so
+	                     that names cannot be tried out */
+	LM_EVENT_SAY, /**< decision, POP3: the words of a reply that the session's language leaves
+	                 open (struct lm_pop3_language): `say` is what it is about; reply.text are
+	                 the words. With a no, or none: those of English */
+	LM_EVENT_CERTIFICATE, /**< decision: a TLS client asks for the server name `argument` (RFC
+	                         6066 3); may come before CONNECT. reply.certificate and reply.key;
+	                         the table's default: those of the configuration; no: the handshake
+	                         is refused (unrecognized_name) */
+	LM_EVENT_DISCONNECT,  /**< notice: the last event of every session, whatever ended it */
+	LM_EVENT_OUTCOME,     /**< notice, client: a request is over, see `outcome` */
 	LM_EVENT_ITEM,  /**< notice, client: a line of LIST, UIDL (`message`, `argument` the UIDL),
 	                   CAPA  or LANG (`argument` the line) */
 	LM_EVENT_TRACE, /**< notice, client, where asked for: `argument` is a line of the dialogue
@@ -102,6 +112,20 @@ struct lm_auth {
 	struct lm_bytes password;  /**< LM_AUTH_PASSWORD; wiped after the answer */
 	struct lm_bytes token;     /**< LM_AUTH_TOKEN */
 	bool ok;                   /**< LM_EVENT_AUTH_DONE: the proof was right */
+};
+
+/** What a reply is about, for LM_EVENT_SAY; what does not apply is 0 or empty. */
+struct lm_say {
+	const char *key;       /**< "failure.no_such_message" (src/pop3/replies.def) */
+	const char *verb;      /**< of the command: "RETR" */
+	const char *state;     /**< the state it needs: "TRANSACTION" */
+	unsigned min, max;     /**< how many arguments it takes */
+	uint64_t number;       /**< of the message, from 1 */
+	uint64_t octets;       /**< its size */
+	struct lm_bytes uidl;  /**< its name */
+	uint64_t count, total; /**< the maildrop: messages not deleted, and their octets */
+	struct lm_bytes user;  /**< named by USER, or logged in */
+	struct lm_bytes text;  /**< what was asked for: a language, a mechanism */
 };
 
 /** RFC 3461 NOTIFY; 0: not given. */
@@ -183,6 +207,7 @@ struct lm_event {
 	uint64_t octets;                    /**< MESSAGE: size as received, un-stuffed */
 	bool has_bare; /**< MESSAGE: a bare CR or LF is among the octets (kept by option) */
 	const struct lm_outcome *outcome; /**< OUTCOME; else NULL */
+	const struct lm_say *say;         /**< SAY; else NULL */
 };
 
 /** "RCPT" for LM_EVENT_RCPT. Threads: any. */

@@ -11,6 +11,7 @@
 #define LETTERMILL_HANDLER_H
 
 #include "event.h"
+#include "loop.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,7 +39,15 @@ struct lm_ticket {
  */
 LM_API void lm_ticket_answer(struct lm_ticket ticket, const struct lm_reply *reply);
 
+/** Cut the session that the ticket (of any event, or of a notice: `event` 0) belongs to, now and
+ * without a word; LM_EVENT_DISCONNECT follows. Harmless when it is gone. Threads: any. */
+LM_API void lm_ticket_close(struct lm_ticket ticket);
+
 struct lm_worker;
+
+/** The loop a worker runs on: for sources that wait (lm_loop_post). Lives until worker_stop
+ * returned; a session's source is closed before. Threads: any. */
+LM_API struct lm_loop *lm_worker_loop(struct lm_worker *worker);
 
 struct lm_handler_ops {
 	uint32_t size; /**< sizeof(struct lm_handler_ops) */
@@ -85,6 +94,7 @@ struct lm_callbacks {
 	        on_command;
 	/** Notices: LM_EVENT_TLS, LM_EVENT_ABORT, LM_EVENT_DISCONNECT. */
 	void (*on_notice)(void *ctx, void **connection, const struct lm_event *event);
+	lm_decide_fn on_user, on_say, on_certificate;
 };
 
 #ifdef __cplusplus

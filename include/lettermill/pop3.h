@@ -11,12 +11,27 @@
 extern "C" {
 #endif
 
+/** One text of a language. */
+struct lm_pop3_text {
+	const char *key; /**< of src/pop3/replies.def: "success.dele.deleted" */
+	/** In UTF-8, with places in braces as replies.def lists them ("message {n} deleted.");
+	 * NULL: asked for by LM_EVENT_SAY each time. */
+	const char *text;
+};
+/** A language of replies beside, or instead of, those that are built in. */
+struct lm_pop3_language {
+	const char *tag;  /**< RFC 5646, in lower case: "fr"; an own one of that tag is replaced */
+	const char *name; /**< what LANG lists: "Francais" */
+	const struct lm_pop3_text *texts; /**< keys that are missing are said in English */
+	size_t text_count;
+};
+
 /** Settings shared by sessions; borrowed as long as any of them lives. */
 struct lm_pop3_server_params {
 	uint32_t size;              /**< sizeof(struct lm_pop3_server_params) */
 	const char *hostname;       /**< in the greeting */
 	const char *implementation; /**< CAPA IMPLEMENTATION; NULL: "Lettermill" and the version */
-	const char *language;       /**< "en" or "nl"; NULL: "en" */
+	const char *language;       /**< a tag, "en", "nl" or one of `languages`; NULL: "en" */
 	uint64_t decides; /**< set of LM_EVENT_BIT: which events to emit as decisions. Those left
 	                     out take the table's default at once, without an event */
 	const char *mechanisms;  /**< SASL mechanisms to offer, separated by spaces; NULL: none */
@@ -32,7 +47,15 @@ struct lm_pop3_server_params {
 	unsigned max_errors; /**< bad commands until the session is ended with a last word; 10 */
 	size_t max_line;     /**< octets of a command line, CRLF included; 255 (RFC 2449 4) or more.
 	                        AUTH and its responses may have 12288 (RFC 5034 4) */
+	const struct lm_pop3_language *languages; /**< more languages; checked by
+	                                             lm_pop3_language_check */
+	size_t language_count;
 };
+
+/** Whether a language can be used: known keys, known places, one line each. Errors: LM_E_CONFIG,
+ * with the key and what is wrong. Threads: any. */
+LM_API LM_MUST int lm_pop3_language_check(const struct lm_pop3_language *language,
+                                          struct lm_error *out_error);
 
 /** Fill in defaults. */
 LM_API void lm_pop3_server_params_init(struct lm_pop3_server_params *params);

@@ -70,6 +70,8 @@ struct lm_reply {
 	size_t message_count;
 	struct lm_source
 	        *source; /**< RETR, TOP: the message's octets; ownership passes to the taker */
+	/** CERTIFICATE: a certificate with its chain and its key, PEM; borrowed as other slices. */
+	struct lm_bytes certificate, key;
 	const struct lm_reply *recipients; /**< MESSAGE over LMTP: one a recipient of the envelope,
 	                                      or NULL: all alike */
 	size_t recipient_count;

@@ -29,6 +29,14 @@ LM_API void lm_server_free(struct lm_server *server);
 LM_API LM_MUST int lm_server_set(struct lm_server *server, const char *name, const char *value,
                                  struct lm_error *out_error);
 
+struct lm_pop3_language;
+/** Give POP3 sessions one more language (pop3.h), or another one of that tag; copied. Before
+ * lm_server_start only; then "language" may name it. Errors: LM_E_CONFIG, LM_E_MISUSE, LM_E_NOMEM.
+ */
+LM_API LM_MUST int lm_server_language(struct lm_server *server,
+                                      const struct lm_pop3_language *language,
+                                      struct lm_error *out_error);
+
 /** Where the library writes its log. `log` must outlive the server. Default: none. */
 LM_API void lm_server_log(struct lm_server *server, const struct lm_log *log);
 

@@ -11,11 +11,12 @@ const char *lm_version(void)
 const char *lm_event_name(enum lm_event_type type)
 {
 	static const char *const names[LM_EVENT_COUNT] = {
-		"NONE",    "CONNECT",    "TLS",     "HELO",  "AUTH",  "AUTH_DONE", "MAILDROP",
-		"STAT",    "LIST",       "UIDL",    "RETR",  "TOP",   "DELE",      "RSET",
-		"NOOP",    "CAPA",       "LANG",    "UTF8",  "QUIT",  "MAIL",      "RCPT",
-		"DATA",    "BODY",       "MESSAGE", "ABORT", "VRFY",  "EXPN",      "HELP",
-		"COMMAND", "DISCONNECT", "OUTCOME", "ITEM",  "TRACE",
+		"NONE",     "CONNECT",     "TLS",        "HELO",    "AUTH",    "AUTH_DONE",
+		"MAILDROP", "STAT",        "LIST",       "UIDL",    "RETR",    "TOP",
+		"DELE",     "RSET",        "NOOP",       "CAPA",    "LANG",    "UTF8",
+		"QUIT",     "MAIL",        "RCPT",       "DATA",    "BODY",    "MESSAGE",
+		"ABORT",    "VRFY",        "EXPN",       "HELP",    "COMMAND", "USER",
+		"SAY",      "CERTIFICATE", "DISCONNECT", "OUTCOME", "ITEM",    "TRACE",
 	};
 
 	return (unsigned)type < LM_EVENT_COUNT ? names[type] : "UNKNOWN";

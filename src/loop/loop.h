@@ -32,19 +32,6 @@ enum lm_scratch { LM_SCRATCH_READ, LM_SCRATCH_WRITE };
 enum { LM_SCRATCH_READ_SIZE = 64 * 1024, LM_SCRATCH_WRITE_SIZE = 80 * 1024 };
 uint8_t *lm_loop_scratch(struct lm_loop *loop, enum lm_scratch which);
 
-/** Something to do on a loop; embedded, may be posted again from its own run. */
-struct lm_task {
-	void (*run)(struct lm_task *task);
-	struct lm_task *next; /* the loop's */
-};
-
-/**
- * Run `task` once on the loop, in the order posted, never inside this call; from the loop's own
- * thread it costs no system call and runs when the current callback has returned, before the loop
- * waits. Threads: any.
- */
-void lm_loop_post(struct lm_loop *loop, struct lm_task *task);
-
 /** A timer, precise to about 10 ms; thousands are cheap. Zeroed with `fire` set it is disarmed. */
 struct lm_timer {
 	void (*fire)(struct lm_timer *timer);

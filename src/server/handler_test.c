@@ -451,6 +451,7 @@ static void every_decision_has_a_callback(void **state)
 	for (size_t at = offsetof(struct lm_callbacks, on_connect);
 	     at < offsetof(struct lm_callbacks, on_notice); at += sizeof(fn))
 		memcpy((char *)&table + at, &fn, sizeof(fn));
+	table.on_user = table.on_say = table.on_certificate = proceed;
 	assert_err(lm_callbacks_new(&table, &handler, &memory), 0);
 	assert_true(handler.ops->decides == (LM_EVENT_BIT(LM_EVENT_COUNT) - 1 - notices));
 	for (int type = 1; type < LM_EVENT_COUNT; type++) {

@@ -31,6 +31,8 @@ static void copy_slices(struct copy *c, const struct lm_reply *from, struct lm_r
 {
 	to->text = copy_bytes(c, from->text);
 	to->user = copy_bytes(c, from->user);
+	to->certificate = copy_bytes(c, from->certificate);
+	to->key = copy_bytes(c, from->key);
 	to->secret.plain = copy_bytes(c, from->secret.plain);
 	to->secret.salt = copy_bytes(c, from->secret.salt);
 	to->secret.stored_key = copy_bytes(c, from->secret.stored_key);

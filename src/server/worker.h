@@ -8,8 +8,6 @@
 
 #include <lettermill/handler.h>
 
-/** The worker's loop. Threads: the worker's. */
-struct lm_loop *lm_worker_loop(struct lm_worker *worker);
 /** Its number, from 0. */
 unsigned lm_worker_index(const struct lm_worker *worker);
 
