@@ -61,8 +61,8 @@ enum lm_event_type {
 	LM_EVENT_COMMAND, /**< decision: a verb the tables do not know; `argument` is the whole
 	                     line. With the table's default it is an error */
 	LM_EVENT_USER,    /**< decision, POP3: USER named the maildrop `argument`; no:
-	                     failure.user.rejected. Where no handler decides it every name is taken, so
-	                     that names cannot be tried out */
+	                     failure.user.rejected. Where no handler decides it every name is
+	                     taken, so that names cannot be tried out */
 	LM_EVENT_SAY, /**< decision, POP3: the words of a reply that the session's language leaves
 	                 open (struct lm_pop3_language): `say` is what it is about; reply.text are
 	                 the words. With a no, or none: those of English */

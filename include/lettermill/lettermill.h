@@ -5,6 +5,7 @@
 #define LETTERMILL_LETTERMILL_H
 
 #include "base.h"
+#include "bridge.h"
 #include "client.h"
 #include "error.h"
 #include "event.h"
