@@ -63,6 +63,14 @@ struct lm_conn *lm_conn_find(struct lm_worker *w, uint64_t key)
 	return w->seats[index].conn;
 }
 
+void lm_conn_cut(struct lm_worker *w, uint64_t key)
+{
+	struct lm_conn *conn = lm_conn_find(w, key);
+
+	if (conn && !conn->is_over)
+		lm_link_abort(conn->link);
+}
+
 /* Letters, digits and a dot: unique by the number, unpredictable by the rest. */
 static const char *stamp_make(uint64_t id, char out[64])
 {
@@ -152,6 +160,8 @@ static void event_came(void *ctx, const struct lm_event *event)
 
 	if (event->type == LM_EVENT_TLS)
 		lm_worker_stir(conn->worker);
+	if (event->type == LM_EVENT_DISCONNECT)
+		conn->is_over = true;
 	lm_dispatch_event(conn, event);
 }
 

@@ -122,6 +122,7 @@ struct lm_conn {
 	uint8_t service;
 	bool secured;     /**< a trusted proxy said the peer came to it under TLS */
 	bool auth_unsure; /**< the last credentials could not be judged: no failure */
+	bool is_over;     /**< LM_EVENT_DISCONNECT was told */
 	uint16_t auth_failures;
 	uint32_t messages_in, messages_out;
 	void *slots[]; /**< one a handler, the store's last */
@@ -160,6 +161,9 @@ void lm_conn_refuse(struct lm_worker *worker, enum lm_service service,
                     const struct lm_accepted *accepted, const char *why);
 /** The connection of a ticket, or NULL. */
 struct lm_conn *lm_conn_find(struct lm_worker *worker, uint64_t key);
+/** End its session without a word, from the loop. Whoever is gone already is not disturbed in
+ * saying good-bye. */
+void lm_conn_cut(struct lm_worker *worker, uint64_t key);
 
 /* proxy.c */
 
@@ -212,7 +216,7 @@ bool lm_guard_login_due(const struct lm_conn *conn, const struct lm_event *event
 
 /* ticket.c */
 
-/** Give out the answers of other threads. */
+/** Give out the answers of other threads, and close what they want closed. */
 void lm_answers_deliver(struct lm_worker *worker, struct lm_answer_message *first);
 
 /* callbacks.c */

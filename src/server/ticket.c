@@ -1,10 +1,12 @@
-/* Answers from anywhere: at once on the session's own thread, as one posted copy from others. */
+/* Answers, and the wish to close, from anywhere: at once on the session's own thread, as one posted
+ * copy from others. */
 #include "server/serving.h"
 
 struct lm_answer_message {
 	struct lm_answer_message *next;
 	struct lm_ticket ticket;
 	bool passes; /* LM_PROCEED instead of an answer */
+	bool closes; /* no answer at all: the session is to end */
 	struct lm_reply reply;
 	size_t size; /* of `octets`, which may hold secrets */
 	uint8_t octets[];
@@ -112,13 +114,33 @@ void lm_ticket_answer(struct lm_ticket ticket, const struct lm_reply *reply)
 	}
 }
 
+void lm_ticket_close(struct lm_ticket ticket)
+{
+	struct lm_worker *w = ticket.worker;
+	struct lm_answer_message *m;
+
+	if (lm_loop_is_own(w->loop)) {
+		lm_conn_cut(w, ticket.session);
+		return;
+	}
+	m = message_new(ticket, NULL);
+	if (!m)
+		return;
+	m->closes = true;
+	if (!inbox_put(w, m))
+		message_free(m);
+}
+
 void lm_answers_deliver(struct lm_worker *worker, struct lm_answer_message *first)
 {
 	while (first) {
 		struct lm_answer_message *m = first;
 
 		first = m->next;
-		(void)lm_dispatch_answer(worker, &m->ticket, m->passes ? NULL : &m->reply);
+		if (m->closes)
+			lm_conn_cut(worker, m->ticket.session);
+		else
+			(void)lm_dispatch_answer(worker, &m->ticket, m->passes ? NULL : &m->reply);
 		message_free(m);
 	}
 }
