@@ -1,5 +1,5 @@
 /* POP3 transcripts. Options: apop stamp=X language=X tls require_tls noplain nologin mech=A,B
- * expire=N delay=N max_errors=N */
+ * expire=N delay=N max_errors=N hide=A,B implementation=X */
 #include "chat_main.h"
 
 #include <lettermill/pop3.h>
@@ -14,24 +14,35 @@ static int number(const struct chat *chat, const char *name, int otherwise)
 	return v ? (int)strtol(v, NULL, 10) : otherwise;
 }
 
+/* Commas become spaces; NULL where it is not given. */
+static const char *words(const struct chat *chat, const char *name, char out[200])
+{
+	const char *v = chat_option(chat, name);
+
+	if (!v)
+		return NULL;
+	snprintf(out, 200, "%s", v);
+	for (char *p = out; *p; p++)
+		*p = *p == ',' ? ' ' : *p;
+	return out;
+}
+
 static struct lm_session *make(const struct chat *chat, lm_time_ms now)
 {
 	static struct lm_pop3_server_params params;
-	static char mechanisms[200];
+	static char mechanisms[200], hide[200];
 	struct lm_pop3_server_peer peer = { .id = 1,
 		                            .peer_address = "192.0.2.1",
 		                            .peer_port = 4711,
 		                            .local_address = "192.0.2.2",
 		                            .local_port = 110 };
 	struct lm_session *session = NULL;
-	const char *mech = chat_option(chat, "mech");
 
 	lm_pop3_server_params_init(&params);
-	snprintf(mechanisms, sizeof(mechanisms), "%s", mech ? mech : "");
-	for (char *p = mechanisms; *p; p++)
-		*p = *p == ',' ? ' ' : *p;
 	params.hostname = "mail.example.org";
-	params.mechanisms = mech ? mechanisms : NULL;
+	params.mechanisms = words(chat, "mech", mechanisms);
+	params.hide = words(chat, "hide", hide);
+	params.implementation = chat_option(chat, "implementation");
 	params.language = chat_option(chat, "language");
 	params.decides = chat_option(chat, "bare") ? 0 : UINT64_MAX;
 	params.tls = chat_option(chat, "tls") != NULL;

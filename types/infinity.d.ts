@@ -340,6 +340,12 @@ declare namespace infinity {
 		/** The language POP3 replies start with; a client may choose another with LANG. Default:
 		 * en. */
 		language?: 'en' | 'nl';
+		/** What CAPA calls this server (RFC 2449 6.9). Default: Lettermill and its version. */
+		implementation?: string;
+		/** Capabilities, extensions and commands not to offer, separated by commas, as
+		 * "APOP,STLS,STARTTLS,VRFY": for finding faults in clients, and for old ones that stumble
+		 * over what is new. Such a command is answered as an unknown one. */
+		hide?: string | string[];
 		/** Certificate and its chain, PEM. Default: cert.pem in the data directory, self-signed
 		 * at the first start, which clients must be told to trust. */
 		cert?: string;

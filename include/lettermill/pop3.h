@@ -50,6 +50,9 @@ struct lm_pop3_server_params {
 	const struct lm_pop3_language *languages; /**< more languages; checked by
 	                                             lm_pop3_language_check */
 	size_t language_count;
+	/** Capabilities and commands not to offer, separated by spaces ("APOP UTF8"), in any case:
+	 * such a command is an unknown one. Words of SMTP mean nothing here. NULL: none. */
+	const char *hide;
 };
 
 /** Whether a language can be used: known keys, known places, one line each. Errors: LM_E_CONFIG,

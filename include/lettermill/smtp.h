@@ -42,6 +42,9 @@ struct lm_smtp_server_params {
 	uint32_t min_rate;   /**< octets a second a message must come with, over a minute; 0: any */
 	unsigned max_errors; /**< bad commands until 421; 10 */
 	size_t max_line;     /**< command line with CRLF; AUTH lines may have 12288 (RFC 4954) */
+	/** Extensions and commands not to offer, separated by spaces ("STARTTLS VRFY"), in any
+	 * case; words of POP3 mean nothing here. NULL: none. */
+	const char *hide;
 };
 
 LM_API void lm_smtp_server_params_init(struct lm_smtp_server_params *params,

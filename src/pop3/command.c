@@ -1,12 +1,12 @@
 /* The command table, and how a line becomes a command: check, decide, apply. */
+#include "pop3/capa.h"
 #include "pop3/server.h"
-
 #include "wire/text.h"
 
 #define A LM_POP3_AUTHORIZATION
 #define T LM_POP3_TRANSACTION
 enum { REST = LM_POP3_REST, SECRET = LM_POP3_SECRET, LAST = LM_POP3_LAST, LONG = LM_POP3_LONG };
-enum { JUDGE = LM_POP3_JUDGE };
+enum { JUDGE = LM_POP3_JUDGE, BASE = LM_POP3_BASE };
 
 const struct lm_pop3_command lm_pop3_commands[] = {
 #define C(verb, states, min, max, flags, event, otherwise, check, apply, rfc, doc)        \
@@ -40,11 +40,15 @@ int lm_pop3_otherwise(const struct lm_pop3_server *s, enum lm_event_type type)
 	return LM_E_UNSUPPORTED;
 }
 
-static const struct lm_pop3_command *find(struct lm_bytes verb)
+/* What is hidden is not there. */
+static const struct lm_pop3_command *find(const struct lm_pop3_server *s, struct lm_bytes verb)
 {
-	for (size_t i = 0; i < lm_pop3_command_count; i++)
-		if (lm_equal_nocase(verb, lm_str(lm_pop3_commands[i].verb)))
-			return &lm_pop3_commands[i];
+	for (size_t i = 0; i < lm_pop3_command_count; i++) {
+		const struct lm_pop3_command *c = &lm_pop3_commands[i];
+
+		if (lm_equal_nocase(verb, lm_str(c->verb)))
+			return lm_pop3_hides(s->params, c->verb) ? NULL : c;
+	}
 	return NULL;
 }
 
@@ -165,7 +169,7 @@ int lm_pop3_line(struct lm_pop3_server *s, const struct lm_line *line)
 	if (fault)
 		return lm_pop3_say(s, (enum lm_pop3_say)fault);
 	verb = lm_next_word(&rest);
-	s->command = find(verb);
+	s->command = find(s, verb);
 	if (line->text.len + 2 > lm_pop3_command_max(s->params) &&
 	    !(s->command && s->command->flags & LM_POP3_LONG))
 		return lm_pop3_say(s, LM_SAY_LINE_TOO_LONG);

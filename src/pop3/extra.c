@@ -1,4 +1,4 @@
-/* CAPA and the small commands: NOOP, STLS, UTF8, LANG. */
+/* The small commands: NOOP, STLS, UTF8, LANG. */
 #include "pop3/server.h"
 
 #include "wire/text.h"
@@ -6,75 +6,6 @@
 int lm_pop3_noop_apply(struct lm_pop3_server *s, const struct lm_reply *reply)
 {
 	return lm_pop3_yes(s, LM_SAY_DONE, reply);
-}
-
-/* ---- CAPA: every line follows from what would work ---- */
-
-static bool decides(const struct lm_pop3_server *s, enum lm_event_type type)
-{
-	return s->params->decides & LM_EVENT_BIT(type);
-}
-
-static int put_fixed(struct lm_pop3_server *s)
-{
-	int err = 0;
-
-	if (decides(s, LM_EVENT_TOP) || decides(s, LM_EVENT_RETR))
-		err = lm_buf_add_str(&s->out, "TOP\r\n");
-	if (!err)
-		err = lm_buf_add_str(&s->out, "UIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n"
-		                              "PIPELINING\r\nUTF8\r\nLANG\r\n");
-	return err;
-}
-
-static int put_logins(struct lm_pop3_server *s)
-{
-	struct lm_buf names;
-	int err = 0;
-
-	if (!decides(s, LM_EVENT_AUTH))
-		return 0;
-	lm_buf_init(&names, LM_POP3_REPLY_MAX);
-	if (lm_pop3_plain_allowed(s))
-		err = lm_buf_add_str(&s->out, "USER\r\n");
-	if (!err)
-		err = lm_pop3_offer(s, &names);
-	if (!err && lm_buf_len(&names))
-		err = lm_buf_printf(&s->out, "SASL %.*s\r\n", LM_FMT(lm_buf_bytes(&names)));
-	lm_buf_done(&names);
-	return err;
-}
-
-static int put_settings(struct lm_pop3_server *s)
-{
-	const struct lm_pop3_server_params *p = s->params;
-	bool stls = p->tls && !s->info.tls.active && s->state == LM_POP3_AUTHORIZATION;
-	int err = stls ? lm_buf_add_str(&s->out, "STLS\r\n") : 0;
-
-	if (!err && p->expire < 0)
-		err = lm_buf_add_str(&s->out, "EXPIRE NEVER\r\n");
-	else if (!err)
-		err = lm_buf_printf(&s->out, "EXPIRE %d\r\n", p->expire);
-	if (!err)
-		err = lm_buf_printf(&s->out, "LOGIN-DELAY %d\r\n", p->login_delay);
-	if (err)
-		return err;
-	if (p->implementation)
-		return lm_buf_printf(&s->out, "IMPLEMENTATION %s\r\n", p->implementation);
-	return lm_buf_printf(&s->out, "IMPLEMENTATION Lettermill %s\r\n", lm_version());
-}
-
-int lm_pop3_capa_apply(struct lm_pop3_server *s, const struct lm_reply *reply)
-{
-	int err = lm_pop3_yes(s, LM_SAY_CAPA, reply);
-
-	if (!err)
-		err = put_fixed(s);
-	if (!err)
-		err = put_logins(s);
-	if (!err)
-		err = put_settings(s);
-	return err ? err : lm_pop3_dot(s);
 }
 
 /* ---- STLS ---- */

@@ -1,6 +1,8 @@
 /* The session itself: what comes in, what waits, what goes out, and when it is over. */
 #include "pop3/server.h"
 
+#include "pop3/capa.h"
+
 static struct lm_pop3_server *of(struct lm_session *session)
 {
 	return lm_container(session, struct lm_pop3_server, session);
@@ -526,7 +528,7 @@ static int make_stamp(struct lm_pop3_server *s, const char *stamp)
 	struct lm_buf b;
 	int err;
 
-	if (!s->params->apop || !stamp)
+	if (!s->params->apop || !stamp || lm_pop3_hides(s->params, "APOP"))
 		return 0;
 	lm_buf_init(&b, 1024);
 	err = lm_buf_printf(&b, "<%s@%s>", stamp, s->params->hostname);

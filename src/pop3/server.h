@@ -46,6 +46,7 @@ enum lm_pop3_flag {
 	LM_POP3_LAST = 4,   /**< ends a group of pipelined commands */
 	LM_POP3_LONG = 8,   /**< the line may be as long as SASL needs */
 	LM_POP3_JUDGE = 16, /**< apply sees a no, too */
+	LM_POP3_BASE = 32,  /**< every server has it, RFC 1939 5 and 6: not to be hidden */
 };
 
 struct lm_pop3_server;

@@ -136,6 +136,11 @@ static int store_handler_make(struct lm_config *c, const struct lm_config_base *
 	return err ? lm_fail(out_error, err, "the mailboxes: %s", lm_err_text(err)) : 0;
 }
 
+static const char *words_or_null(const char *words)
+{
+	return words && *words ? words : NULL;
+}
+
 static void smtp_params(struct lm_config *c, const struct lm_config_base *base,
                         enum lm_service service, enum lm_nearness near)
 {
@@ -145,7 +150,7 @@ static void smtp_params(struct lm_config *c, const struct lm_config_base *base,
 	lm_smtp_server_params_init(p, services[service].protocol);
 	p->hostname = o->hostname;
 	p->decides = base->decides;
-	p->mechanisms = *c->mechanisms ? c->mechanisms : NULL;
+	p->mechanisms = words_or_null(c->mechanisms);
 	p->tls = c->tls[0] != NULL;
 	p->plain_login = o->allow_plaintext_login || near == LM_LOCAL;
 	p->require_tls = o->require_tls;
@@ -157,6 +162,7 @@ static void smtp_params(struct lm_config *c, const struct lm_config_base *base,
 	p->early_talkers = o->early_talkers;
 	p->idle_timeout = o->idle_timeout;
 	p->command_timeout = o->command_timeout;
+	p->hide = words_or_null(o->hide);
 	p->min_rate = o->min_rate > UINT32_MAX ? UINT32_MAX : (uint32_t)o->min_rate;
 	p->max_errors = (unsigned)o->max_errors;
 }
@@ -170,8 +176,10 @@ static void pop3_params(struct lm_config *c, const struct lm_config_base *base,
 	lm_pop3_server_params_init(p);
 	p->hostname = o->hostname;
 	p->language = o->language.word;
+	p->implementation = o->implementation;
+	p->hide = words_or_null(o->hide);
 	p->decides = base->decides;
-	p->mechanisms = *c->mechanisms ? c->mechanisms : NULL;
+	p->mechanisms = words_or_null(c->mechanisms);
 	p->tls = c->tls[1] != NULL;
 	p->plain_login = o->allow_plaintext_login || near == LM_LOCAL;
 	p->require_tls = o->require_tls;

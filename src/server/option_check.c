@@ -1,13 +1,15 @@
 /* What one option's own form cannot show: names that reach the wire, and values that make no sense
  * together. */
 #include "base/error.h"
+#include "pop3/capa.h"
 #include "sasl/sasl.h"
 #include "server/options.h"
+#include "smtp/hide.h"
 #include "wire/text.h"
 
 #include <strings.h>
 
-enum { NAME_MAX_LEN = 255 };
+enum { NAME_MAX_LEN = 255, IMPLEMENTATION_MAX_LEN = 400 };
 
 /* It stands in greetings, EHLO, Received and the APOP stamp, so nothing may break out of them. */
 bool lm_is_hostname(const char *name)
@@ -62,6 +64,37 @@ static int check_auth(const char *words, struct lm_error *out_error)
 	return 0;
 }
 
+static int check_hide(const char *words, struct lm_error *out_error)
+{
+	struct lm_bytes rest = lm_str(words ? words : "");
+
+	while (rest.len) {
+		struct lm_bytes word = lm_next_word(&rest);
+
+		if (!lm_pop3_can_hide(word) && !lm_smtp_can_hide(word))
+			return lm_fail(out_error, LM_E_CONFIG,
+			               "hide: \"%.*s\" is nothing that can be hidden",
+			               word.len > 40 ? 40 : (int)word.len, (const char *)word.data);
+	}
+	return 0;
+}
+
+/* It stands in a line of CAPA. */
+static int check_implementation(const char *text, struct lm_error *out_error)
+{
+	size_t len = text ? strlen(text) : 0;
+
+	for (size_t i = 0; i < len; i++)
+		if ((uint8_t)text[i] < ' ' || (uint8_t)text[i] > '~')
+			return lm_fail(out_error, LM_E_CONFIG,
+			               "implementation: only printable ASCII characters can "
+			               "stand in it");
+	return len <= IMPLEMENTATION_MAX_LEN
+	               ? 0
+	               : lm_fail(out_error, LM_E_CONFIG, "implementation: longer than %d octets",
+	                         IMPLEMENTATION_MAX_LEN);
+}
+
 static bool listens(const struct lm_server_options *o)
 {
 	return o->smtp.on || o->smtps.on || o->submission.on || o->lmtp.on || o->pop3.on ||
@@ -103,6 +136,9 @@ int lm_server_options_check(const struct lm_server_options *o, struct lm_error *
 	if (!listens(o))
 		return lm_fail(out_error, LM_E_CONFIG, "every listener is off: turn one on");
 	if (check_parts(o, out_error) < 0)
+		return LM_E_CONFIG;
+	if (check_hide(o->hide, out_error) < 0 ||
+	    check_implementation(o->implementation, out_error) < 0)
 		return LM_E_CONFIG;
 	return check_auth(o->auth, out_error);
 }

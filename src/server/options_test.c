@@ -405,6 +405,25 @@ static void assert_incomplete(struct lm_server_options *o, const char *name, con
 	assert_set(name, NULL);
 }
 
+static void what_can_be_hidden_is_known(void **state)
+{
+	struct lm_server_options *o = *state;
+	struct lm_error why;
+
+	assert_set("data-dir", "/d");
+	assert_null(o->hide);
+	assert_incomplete(o, "hide", "APOP,UPOP");
+	assert_incomplete(o, "hide", "RETR");
+	assert_set("hide", "APOP, UPOP stls");
+	assert_err(lm_server_options_complete(o, NULL, &why), LM_E_CONFIG);
+	assert_non_null(strstr(why.text, "\"UPOP\""));
+	assert_set("hide", "apop, STLS,,PIPELINING 8BITMIME vrfy");
+	assert_err(lm_server_options_complete(o, NULL, &why), 0);
+	assert_string_equal(o->hide, "apop STLS PIPELINING 8BITMIME vrfy");
+	assert_set("hide", "none");
+	assert_err(lm_server_options_complete(o, NULL, &why), 0);
+}
+
 static void names_that_reach_the_wire_are_checked(void **state)
 {
 	static const char *const good[] = { "mx.example.org", "a_b-c", "[127.0.0.1]",
@@ -418,6 +437,8 @@ static void names_that_reach_the_wire_are_checked(void **state)
 		assert_incomplete(o, "hostname", bad[i]);
 	for (size_t i = 0; i < sizeof(bad_domains) / sizeof(*bad_domains); i++)
 		assert_incomplete(o, "domain", bad_domains[i]);
+	assert_incomplete(o, "implementation", "two\nlines");
+	assert_incomplete(o, "implementation", "m\xc3\xa9l");
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
 		assert_set("hostname", good[i]);
 		assert_err(lm_server_options_complete(o, NULL, NULL), 0);
@@ -526,6 +547,7 @@ int main(void)
 		T(what_was_given_is_kept),
 		T(what_contradicts_is_refused),
 		T(names_that_reach_the_wire_are_checked),
+		T(what_can_be_hidden_is_known),
 		T(mechanisms_are_known_ones),
 		T(something_must_listen),
 		T(directories_are_made),
