@@ -1,0 +1,7 @@
+'use strict';
+// What require('lettermill') gives; each part adds its line.
+const { native } = require('./host');
+
+module.exports = {
+	version: native.constants().version,
+};

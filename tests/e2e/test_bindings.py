@@ -1,0 +1,54 @@
+"""bindings/test: the same files in Node.js and in `lettermill run`."""
+import os
+import pathlib
+import re
+
+from lib import certs, relay, tools
+from lib.runner import ROOT, Skip, test
+
+FOLDER = pathlib.Path(ROOT, "bindings/test")
+PARTS = {"harness.js", "assert.js", "connect.js"}
+
+
+def addon(t):
+    """Beside the executable, where the headers of Node.js were found."""
+    path = os.path.join(os.path.dirname(os.path.abspath(t.exe)), "lettermill.node")
+    if not os.path.exists(path):
+        raise Skip("the addon is not built: no headers of Node.js")
+    return path
+
+
+def command(t, host):
+    if host == "lettermill":
+        return [t.exe, "run"], {}
+    if t.sanitizer:
+        raise Skip("test_node_addon.py runs Node.js with the address sanitizer")
+    return [tools.need("node")], {"LETTERMILL_ADDON": addon(t)}
+
+
+def run_file(t, host, path):
+    start, environment = command(t, host)
+    connections = relay.Relay()
+    t.cleanup(connections.end)
+    folder = certs.make(t.path("certs")).folder
+    done = tools.run(*start, path, f"--relay={connections.url}", f"--folder={folder}",
+                     f"--patience={t.patience}", env=environment, code=None, timeout=300 * t.patience)
+    out = done.out.decode(errors="replace")
+    print(out, done.err.decode(errors="replace"))
+    bad = re.findall(r"^not ok (.*)", out, re.M)
+    passed = len(re.findall(r"^ok ", out, re.M))
+    assert done.code == 0 and not bad and passed, f"{host}: {bad or done}"
+
+
+def make(host, path):
+    def run(t):
+        run_file(t, host, path)
+    run.__module__ = __name__
+    run.__name__ = f"{path.stem}_{host}"
+    return test(seconds=20)(run)
+
+
+for file in sorted(FOLDER.glob("*.js")):
+    if file.name not in PARTS:
+        for runs_in in ("node", "lettermill"):
+            make(runs_in, file)
