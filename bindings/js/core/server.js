@@ -4,14 +4,326 @@
 //
 // new Server({ decides: ['AUTH', …], hears: ['HELO', …], event(session, event), gone(session),
 //   deadline: ms, failed(error, session, name) })
-//   .set(name, text)  .language(tag, name, texts)  .start()  .endpoint(name)  .reload()
+//   .set(name, text or null)  .language(tag, name, [[key, text or null] …]): kept, and given to
+//     each start, so that a server that has ended may be started again
+//   .start(): throws  .endpoint(name)  .reload(): what was set since holds for new sessions
 //   .drain(ms) → promise of the end  .stats()  .sessions: Map of number → Session  .running
-// Session: .number .info (one object, kept up to date) .data (the owner's) .close() .server
-// Event: an entry with .name ('AUTH') and
-//   .yes(text, code) .no(result name, { text, code, enhanced, close, silent })
-//   .proceed() .user(name) .secret(text) .maildrop([{ octets, uidl }]) .contents(x, finish)
-//   .say(text) .certificate(cert, key) .recipients([…])  .answered
-//   contents(x): a string, Uint8Array, Readable, async or sync iterable of both, or a promise of one
-// server.run(event, name, fn, then): calls fn() of the application; it may give a promise; then(value)
-//   runs when it is good. Throwing, rejecting, or not settling within `deadline` answers the event
-//   with a temporary failure, once, and tells failed(error, session, name).
+// event(session, event) gets all but DISCONNECT, which is gone(session): the last of a session.
+// Both may throw: it is told by failed(), and what waits for an answer has a temporary failure.
+//
+// Session: .number .server .info (one object, kept up to date) .data (the owner's) .ended
+//   .close(): cut it  .taken(octets): of BODY entries
+//
+// Event: .name ('AUTH') .session .entry (bindings/README.md: .entry.argument …) .answered, and the
+//   answers, of which the first counts and late ones do nothing:
+//   .yes(text, code) .no(result name, { text, code, enhanced, close, silent, discard })
+//     (code: a number, or the name of a POP3 code: 'IN_USE')
+//   .proceed() .user(name) .secret(text) .maildrop([octets …], [uidl …]) .bytes(Uint8Array)
+//   .pipe() → number  .say(text) .certificate(cert, key) .recipients([[result …] …])
+//
+// server.run(event, name, fn, then): calls fn() of the application; it may give a promise;
+//   then(value) runs when it is good. Where fn throws, rejects, or does not settle within
+//   `deadline`, or then() throws, the event is answered with a temporary failure, once, and
+//   failed(error, session, name) told. `late` and unanswerable events (notices) are told alike.
+// server.contents(event, name, contents, finish): contents.js, with failures as in run().
+const host = require('../host');
+const { servers } = require('./pump');
+const { Deadlines } = require('./deadlines');
+const { feed } = require('./contents');
+const { native } = host;
+const { events, errors, codes, flags } = native.constants();
+
+const names = [];
+for (const [name, number] of Object.entries(events))
+	names[number] = name;
+
+class Session {
+	info = {};
+	data = undefined;
+	ended = false;
+
+	constructor(server, number) {
+		this.server = server;
+		this.number = number;
+	}
+
+	close() {
+		native.disconnect(this.number);
+	}
+
+	taken(octets) {
+		native.taken(this.number, octets);
+	}
+}
+
+class Event {
+	constructor(session, entry) {
+		this.session = session;
+		this.entry = entry;
+		this.name = names[entry.type];
+		this.answered = !entry.event;
+	}
+
+	/** Whether an answer would be the first; from now on it would not. */
+	#first() {
+		const first = !this.answered && !this.session.ended;
+		this.answered = true;
+		return first;
+	}
+
+	/** As answer() of bindings/README.md. A text that cannot be said throws, and may be made good
+	 * by another answer. */
+	answer(result, text, code, enhanced, bits) {
+		if (!this.#first())
+			return;
+		const number = typeof code === 'string' ? codes[code] : code;
+		try {
+			native.answer(this.session.number, this.entry.event, result, text, number, enhanced,
+				bits);
+		} catch (error) {
+			this.answered = false;
+			throw error;
+		}
+	}
+
+	yes(text, code) {
+		this.answer(0, text, code);
+	}
+
+	no(result, { text, code, enhanced, close = false, silent = false, discard = false } = {}) {
+		this.answer(errors[result], text, code, enhanced,
+			(close || silent ? flags.CLOSE : 0) + (silent ? flags.SILENT : 0) +
+			(discard ? flags.DISCARD : 0));
+	}
+
+	say(text) {
+		this.answer(0, text);
+	}
+
+	proceed() {
+		if (this.#first())
+			native.proceed(this.session.number, this.entry.event);
+	}
+
+	user(name) {
+		if (this.#first())
+			native.answerUser(this.session.number, this.entry.event, name);
+	}
+
+	secret(text) {
+		if (this.#first())
+			native.answerSecret(this.session.number, this.entry.event, text);
+	}
+
+	maildrop(octets, uidls) {
+		if (this.#first())
+			native.answerMaildrop(this.session.number, this.entry.event, octets, uidls);
+	}
+
+	bytes(bytes) {
+		if (this.#first())
+			native.answerBytes(this.session.number, this.entry.event, bytes);
+	}
+
+	pipe() {
+		return this.#first() ? native.answerPipe(this.session.number, this.entry.event) : undefined;
+	}
+
+	certificate(certificate, key) {
+		if (this.#first())
+			native.answerCertificate(this.session.number, this.entry.event, certificate, key);
+	}
+
+	recipients(results) {
+		if (this.#first())
+			native.answerRecipients(this.session.number, this.entry.event, results);
+	}
+}
+
+function numbersOf(list) {
+	return list.map((name) => {
+		if (events[name] === undefined)
+			throw new RangeError(`events: no event is named ${name}`);
+		return events[name];
+	});
+}
+
+class Server {
+	sessions = new Map();
+	#owner;
+	#deadlines;
+	#options = [];
+	#languages = [];
+	#number;
+	#ended; // what drain() promised: { promise, resolve }
+
+	constructor(owner) {
+		this.#owner = owner;
+		this.#deadlines = new Deadlines(owner.deadline);
+	}
+
+	get running() {
+		return this.#number !== undefined;
+	}
+
+	set(name, text) {
+		this.#options.push([name, text]);
+		if (this.running)
+			native.serverSet(this.#number, name, text);
+		return this;
+	}
+
+	language(tag, name, texts) {
+		this.#languages.push([tag, name, texts]);
+		return this;
+	}
+
+	start() {
+		if (this.running)
+			throw failure('MISUSE', 'the server runs already');
+		const { decides = [], hears = [] } = this.#owner;
+		const number = native.serverNew();
+		try {
+			for (const [name, text] of this.#options)
+				native.serverSet(number, name, text);
+			for (const [tag, name, texts] of this.#languages)
+				native.serverLanguage(number, tag, name, texts);
+			servers.set(number, this);
+			native.serverStart(number, numbersOf(decides), numbersOf(hears));
+		} catch (error) {
+			servers.delete(number);
+			native.serverFree(number);
+			throw error;
+		}
+		this.#number = number;
+	}
+
+	endpoint(name) {
+		return this.running ? native.serverEndpoint(this.#number, name) : undefined;
+	}
+
+	reload() {
+		native.serverReload(this.#number);
+	}
+
+	stats() {
+		return this.running ? native.serverStats(this.#number) : undefined;
+	}
+
+	drain(ms) {
+		if (!this.running)
+			return Promise.resolve();
+		if (this.#ended === undefined) {
+			this.#ended = {};
+			this.#ended.promise = new Promise((resolve) => {
+				this.#ended.resolve = resolve;
+			});
+		}
+		native.serverDrain(this.#number, ms);
+		return this.#ended.promise;
+	}
+
+	/** Entries, from the pump. */
+	take(entry) {
+		if (entry.type === events.STOPPED) {
+			this.#stopped();
+			return;
+		}
+		const session = this.sessions.get(entry.session) ?? this.#begin(entry.session);
+		if (entry.info !== undefined)
+			Object.assign(session.info, entry.info);
+		if (entry.type === events.DISCONNECT) {
+			this.#gone(session);
+			return;
+		}
+		const event = new Event(session, entry);
+		try {
+			this.#owner.event(session, event);
+		} catch (error) {
+			this.fail(event, event.name, error);
+		}
+	}
+
+	#begin(number) {
+		const session = new Session(this, number);
+		this.sessions.set(number, session);
+		return session;
+	}
+
+	#gone(session) {
+		session.ended = true;
+		this.sessions.delete(session.number);
+		try {
+			this.#owner.gone(session);
+		} catch (error) {
+			this.#owner.failed(error, session, 'DISCONNECT');
+		}
+	}
+
+	#stopped() {
+		const ended = this.#ended;
+		for (const session of this.sessions.values())
+			this.#gone(session);
+		servers.delete(this.#number);
+		native.serverFree(this.#number);
+		this.#number = this.#ended = undefined;
+		ended?.resolve();
+	}
+
+	run(event, name, fn, then) {
+		let value;
+		try {
+			value = fn();
+			if (typeof value?.then === 'function') {
+				this.#wait(event, name, value, then);
+				return;
+			}
+			then(value);
+		} catch (error) {
+			this.fail(event, name, error);
+		}
+	}
+
+	#wait(event, name, promise, then) {
+		let token = this.#deadlines.watch(() => {
+			token = undefined;
+			this.fail(event, name, failure('TIMEOUT',
+				`${name} did not settle within ${this.#deadlines.length} ms`));
+		});
+		const settle = (fn) => (value) => {
+			if (token === undefined)
+				return;
+			this.#deadlines.drop(token);
+			token = undefined;
+			try {
+				fn(value);
+			} catch (error) {
+				this.fail(event, name, error);
+			}
+		};
+		promise.then(settle(then), settle((error) => {
+			throw error;
+		}));
+	}
+
+	contents(event, name, contents, finish = () => {}) {
+		feed(event, contents, this.#deadlines, (error) => {
+			if (error !== undefined && error.code !== 'CLOSED')
+				this.fail(event, name, error);
+			finish(error);
+		});
+	}
+
+	/** Something of the application failed: answer for it, and tell. */
+	fail(event, name, error) {
+		if (!event.answered)
+			event.no(error?.code === 'TIMEOUT' ? 'TIMEOUT' : 'SCRIPT');
+		this.#owner.failed(error ?? new Error(`${name} failed with ${error}`), event.session, name);
+	}
+}
+
+function failure(code, message) {
+	return Object.assign(new Error(message), { code });
+}
+
+module.exports = { Server, Session, Event };
