@@ -8,12 +8,6 @@
 
 enum { SESSION_SECONDS = 7200 };
 
-/* RFC 9325 4.2: forward secrecy and authenticated encryption only. */
-#define MODERN_SUITES "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
-/* TLS 1.0 and 1.1 know none of those, and sign with SHA-1. */
-#define LEGACY_SUITES "ECDHE+AESGCM:ECDHE+CHACHA20:HIGH:!aNULL:!eNULL:!MD5:!PSK:!SRP:@SECLEVEL=0"
-#define TLS13_SUITES  "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
-
 const char *lm_tls_reason(void)
 {
 	unsigned long e = ERR_peek_error();
@@ -25,47 +19,6 @@ const char *lm_tls_reason(void)
 		return strerror(ERR_GET_REASON(e));
 	text = ERR_reason_error_string(e);
 	return text ? text : "unknown reason";
-}
-
-static int version_of(enum lm_tls_version v, int fallback)
-{
-	if (!v)
-		return fallback;
-	switch (v) {
-	case LM_TLS_1_0:
-		return TLS1_VERSION;
-	case LM_TLS_1_1:
-		return TLS1_1_VERSION;
-	case LM_TLS_1_2:
-		return TLS1_2_VERSION;
-	case LM_TLS_1_3:
-		return TLS1_3_VERSION;
-	}
-	return -1;
-}
-
-static int set_versions(SSL_CTX *ctx, const struct lm_tls_params *params,
-                        struct lm_error *out_error)
-{
-	int min = version_of(params->min, TLS1_2_VERSION);
-	int max = version_of(params->max, TLS1_3_VERSION);
-	const char *suites = params->server ? MODERN_SUITES : "DEFAULT:!aNULL:!PSK:!SRP";
-
-	if (min < 0 || max < 0 || min > max)
-		return lm_fail(out_error, LM_E_CONFIG,
-		               "TLS versions: the minimum must not be above the maximum, and both "
-		               "are 1.0 to 1.3");
-	if (min < TLS1_2_VERSION) {
-		SSL_CTX_set_security_level(ctx, 0);
-		suites = LEGACY_SUITES;
-	}
-	if (SSL_CTX_set_min_proto_version(ctx, min) != 1 ||
-	    SSL_CTX_set_max_proto_version(ctx, max) != 1 ||
-	    SSL_CTX_set_cipher_list(ctx, suites) != 1 ||
-	    SSL_CTX_set_ciphersuites(ctx, TLS13_SUITES) != 1 ||
-	    SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") != 1)
-		return lm_fail(out_error, LM_E_TLS, "TLS versions: %s", lm_tls_reason());
-	return 0;
 }
 
 static void set_manners(SSL_CTX *ctx, const struct lm_tls_params *params)
@@ -99,20 +52,19 @@ static void set_manners(SSL_CTX *ctx, const struct lm_tls_params *params)
 
 static int set_trust(SSL_CTX *ctx, const struct lm_tls_params *params, struct lm_error *out_error)
 {
-	int mode = SSL_VERIFY_NONE;
+	int mode = SSL_VERIFY_NONE, err = 0;
 
 	if (params->require_client_cert && !params->ca_file)
 		return lm_fail(out_error, LM_E_CONFIG,
 		               "client certificates are required but no CA file is given");
-	if (params->ca_file && SSL_CTX_load_verify_file(ctx, params->ca_file) != 1)
-		return lm_fail(out_error, LM_E_CONFIG, "CA file %s: %s", params->ca_file,
-		               lm_tls_reason());
-	if (!params->ca_file && !params->server)
+	if (params->ca_file)
+		err = lm_tls_load_authorities(ctx, params->ca_file, params->server, out_error);
+	else if (!params->server)
 		lm_tls_trust_system(ctx);
-	if (params->server && params->ca_file) {
-		SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(params->ca_file));
+	if (err)
+		return err;
+	if (params->server && params->ca_file)
 		mode = SSL_VERIFY_PEER;
-	}
 	if (params->require_client_cert)
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	if (!params->server && params->verify_peer)
@@ -147,14 +99,6 @@ static void set_alpn(struct lm_tls_context *context, SSL_CTX *ctx)
 		(void)SSL_CTX_set_alpn_protos(ctx, context->alpn, context->alpn_len);
 }
 
-/* A key under a password cannot be read by a server that starts alone; without this OpenSSL asks
- * the terminal. */
-static int no_password(char *buf, int size, int writing, void *arg)
-{
-	(void)buf, (void)size, (void)writing, (void)arg;
-	return -1;
-}
-
 static int new_ctx(struct lm_tls_context *context, const struct lm_tls_params *params,
                    SSL_CTX **out_ctx, struct lm_error *out_error)
 {
@@ -163,7 +107,7 @@ static int new_ctx(struct lm_tls_context *context, const struct lm_tls_params *p
 
 	if (!ctx)
 		return lm_fail(out_error, LM_E_NOMEM, "TLS: %s", lm_tls_reason());
-	err = set_versions(ctx, params, out_error);
+	err = lm_tls_set_versions(ctx, params, out_error);
 	if (!err)
 		err = set_trust(ctx, params, out_error);
 	if (err) {
@@ -172,28 +116,12 @@ static int new_ctx(struct lm_tls_context *context, const struct lm_tls_params *p
 	}
 	set_manners(ctx, params);
 	set_alpn(context, ctx);
-	SSL_CTX_set_default_passwd_cb(ctx, no_password);
 	SSL_CTX_set_app_data(ctx, context);
 	if (params->server) {
 		SSL_CTX_set_tlsext_servername_callback(ctx, lm_tls_on_server_name);
 		SSL_CTX_set_tlsext_servername_arg(ctx, context);
 	}
 	*out_ctx = ctx;
-	return 0;
-}
-
-static int load_pair(SSL_CTX *ctx, const struct lm_tls_pair *pair, struct lm_error *out_error)
-{
-	ERR_clear_error();
-	if (SSL_CTX_use_certificate_chain_file(ctx, pair->cert_file) != 1)
-		return lm_fail(out_error, LM_E_CONFIG, "certificate %s: %s", pair->cert_file,
-		               lm_tls_reason());
-	if (SSL_CTX_use_PrivateKey_file(ctx, pair->key_file, SSL_FILETYPE_PEM) != 1)
-		return lm_fail(out_error, LM_E_CONFIG, "key %s: %s", pair->key_file,
-		               lm_tls_reason());
-	if (SSL_CTX_check_private_key(ctx) != 1)
-		return lm_fail(out_error, LM_E_CONFIG, "key %s does not belong to certificate %s",
-		               pair->key_file, pair->cert_file);
 	return 0;
 }
 
@@ -241,7 +169,7 @@ static int load_pairs(struct lm_tls_context *context, const struct lm_tls_params
 		int err = ctx_for(context, params, pair->name, &ctx, out_error);
 
 		if (!err)
-			err = load_pair(ctx, pair, out_error);
+			err = lm_tls_load_pair(ctx, pair, params->key_passphrase, out_error);
 		if (err)
 			return err;
 		has_default = has_default || !pair->name;

@@ -51,6 +51,16 @@ int lm_tls_on_new_session(SSL *ssl, SSL_SESSION *session);
 /** The methods of the BIO between a transport's SSL and the transport below. */
 BIO_METHOD *lm_tls_bio_method(void);
 
+/** Set versions and ciphers. */
+LM_MUST int lm_tls_set_versions(SSL_CTX *ctx, const struct lm_tls_params *params,
+                                struct lm_error *out_error);
+/** Load the certificates and keys of a pair; passphrase may be NULL. */
+LM_MUST int lm_tls_load_pair(SSL_CTX *ctx, const struct lm_tls_pair *pair, const char *passphrase,
+                             struct lm_error *out_error);
+/** Trust the authorities in a file or PEM text; a server also names them to its clients. */
+LM_MUST int lm_tls_load_authorities(SSL_CTX *ctx, const char *source, bool server,
+                                    struct lm_error *out_error);
+
 /** Client: trust whom the system trusts. */
 void lm_tls_trust_system(SSL_CTX *ctx);
 /** What is wrong with a peer's certificate, for people. */

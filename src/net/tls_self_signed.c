@@ -2,6 +2,7 @@
 #include "net/tls.h"
 
 #include "base/error.h"
+#include "base/mem.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -130,12 +131,12 @@ static int write_pem(const char *path, X509 *cert, EVP_PKEY *key, struct lm_erro
 	return err;
 }
 
-int lm_tls_make_self_signed(const char *hostname, const char *cert_file, const char *key_file,
-                            struct lm_error *out_error)
+/* A certificate and its key, both to be freed. */
+static int make(const char *hostname, X509 **out_cert, EVP_PKEY **out_key,
+                struct lm_error *out_error)
 {
 	EVP_PKEY *key;
 	X509 *cert;
-	int err;
 
 	if (!is_plain_host(hostname))
 		return lm_fail(out_error, LM_E_CONFIG,
@@ -148,6 +149,20 @@ int lm_tls_make_self_signed(const char *hostname, const char *cert_file, const c
 		EVP_PKEY_free(key);
 		return lm_fail(out_error, LM_E_TLS, "cannot make a certificate for %s", hostname);
 	}
+	*out_cert = cert;
+	*out_key = key;
+	return 0;
+}
+
+int lm_tls_make_self_signed(const char *hostname, const char *cert_file, const char *key_file,
+                            struct lm_error *out_error)
+{
+	EVP_PKEY *key;
+	X509 *cert;
+	int err = make(hostname, &cert, &key, out_error);
+
+	if (err)
+		return err;
 	err = write_pem(key_file, NULL, key, out_error);
 	if (!err) {
 		err = write_pem(cert_file, cert, NULL, out_error);
@@ -157,4 +172,49 @@ int lm_tls_make_self_signed(const char *hostname, const char *cert_file, const c
 	X509_free(cert);
 	EVP_PKEY_free(key);
 	return err;
+}
+
+/* NULL: out of memory. */
+static char *pem_text(X509 *cert, EVP_PKEY *key)
+{
+	BIO *memory = BIO_new(BIO_s_secmem());
+	char *data, *text = NULL;
+	int written = 0;
+
+	if (memory)
+		written = cert ? PEM_write_bio_X509(memory, cert)
+		               : PEM_write_bio_PrivateKey(memory, key, NULL, NULL, 0, NULL, NULL);
+	if (written == 1) {
+		long len = BIO_get_mem_data(memory, &data);
+
+		text = lm_strdup_bytes(lm_bytes(data, len > 0 ? (size_t)len : 0));
+	}
+	BIO_free(memory);
+	return text;
+}
+
+int lm_tls_make_self_signed_pem(const char *hostname, char **out_cert, char **out_key,
+                                struct lm_error *out_error)
+{
+	char *cert_text, *key_text;
+	EVP_PKEY *key;
+	X509 *cert;
+	int err = make(hostname, &cert, &key, out_error);
+
+	if (err)
+		return err;
+	cert_text = pem_text(cert, NULL);
+	key_text = pem_text(NULL, key);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	if (cert_text && key_text) {
+		*out_cert = cert_text;
+		*out_key = key_text;
+		return 0;
+	}
+	lm_free(cert_text);
+	if (key_text)
+		lm_wipe(key_text, strlen(key_text));
+	lm_free(key_text);
+	return lm_fail(out_error, LM_E_NOMEM, "TLS: out of memory");
 }

@@ -1,7 +1,7 @@
 /* TLS over a pair in memory: handshakes whole and in pieces, choices, refusals, ends. */
 #include "base/buf.h"
 #include "net/test_certs.h"
-#include "net/tls_impl.h"
+#include "net/tls_rig.h"
 
 #include "lm_test.h"
 
@@ -9,179 +9,11 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { GUARD_MS = 20000, DATA_MAX = 4 * 1024 * 1024 };
-
-/* One end of the conversation. */
-struct side {
-	struct tls_test *test;
-	struct lm_transport *transport;
-	struct lm_buf got, to_send;
-	struct lm_error error;
-	int done, end;
-};
-
-struct tls_test {
-	struct lm_loop *loop;
-	struct lm_timer guard;
-	struct side client, server;
-	size_t want; /* octets each side waits for */
-};
-
-static void pump(struct side *side)
-{
-	uint8_t buf[20000];
-	size_t n;
-	int err = side->end;
-
-	while (!side->end) {
-		err = side->transport->ops->read(side->transport, buf, sizeof(buf), &n);
-		if (err)
-			break;
-		assert_err(lm_buf_add(&side->got, lm_bytes(buf, n)), 0);
-	}
-	if (err != LM_E_AGAIN)
-		side->end = err;
-	while (lm_buf_len(&side->to_send) &&
-	       side->transport->ops->write(side->transport, lm_buf_bytes(&side->to_send), &n) == 0)
-		lm_buf_drop(&side->to_send, n);
-	if (!side->done)
-		side->done = lm_transport_tls_done(side->transport, &side->error);
-	side->transport->ops->want(side->transport,
-	                           (side->end ? 0 : LM_IO_READ) |
-	                                   (lm_buf_len(&side->to_send) ? LM_IO_WRITE : 0));
-}
-
-static bool is_settled(const struct tls_test *test, const struct side *side)
-{
-	return side->end || (side->done == 1 && lm_buf_len(&side->got) >= test->want);
-}
-
-static void on_changed(void *ctx, unsigned io)
-{
-	struct side *side = ctx;
-	struct tls_test *test = side->test;
-
-	(void)io;
-	pump(side);
-	if (is_settled(test, &test->client) && is_settled(test, &test->server))
-		lm_loop_stop(test->loop);
-}
-
-static void on_guard(struct lm_timer *timer)
-{
-	(void)timer;
-	fail_msg("the test took too long");
-}
-
-static struct lm_tls_context *context_of(const struct lm_tls_params *params)
-{
-	struct lm_tls_context *context = NULL;
-	struct lm_error error = { 0 };
-
-	if (lm_tls_context_new(params, &context, &error))
-		fail_msg("%s", error.text);
-	return context;
-}
-
-static const struct lm_tls_pair *pair_of(const char *sni, const char *name)
-{
-	static struct lm_tls_pair pairs[8];
-	static unsigned next;
-	struct lm_tls_pair *pair = &pairs[next++ % 8];
-	char file[64];
-
-	snprintf(file, sizeof(file), "%s.pem", name);
-	pair->name = sni;
-	pair->cert_file = test_certs_path(file);
-	snprintf(file, sizeof(file), "%s.key", name);
-	pair->key_file = test_certs_path(file);
-	return pair;
-}
-
-static struct lm_tls_params server_params(const char *name)
-{
-	return (struct lm_tls_params){ .server = true,
-		                       .pairs = pair_of(NULL, name),
-		                       .pair_count = 1 };
-}
-
-static struct lm_tls_params client_params(void)
-{
-	return (struct lm_tls_params){ .ca_file = test_certs_path("ca.pem"), .verify_peer = true };
-}
-
-static void side_init(struct tls_test *test, struct side *side, struct lm_transport *transport)
-{
-	side->test = test;
-	side->transport = transport;
-	transport->changed = on_changed;
-	transport->ctx = side;
-	lm_buf_init(&side->got, DATA_MAX);
-	lm_buf_init(&side->to_send, DATA_MAX);
-}
-
-static void begin(struct tls_test *test, size_t capacity, struct lm_tls_context *server,
-                  struct lm_tls_context *client, const char *name)
-{
-	struct lm_transport *a, *b, *tls;
-
-	*test = (struct tls_test){ .guard = { .fire = on_guard } };
-	assert_err(lm_loop_new(&test->loop), 0);
-	lm_timer_arm(test->loop, &test->guard, lm_loop_now(test->loop) + GUARD_MS);
-	assert_err(lm_transport_pair(test->loop, capacity, &a, &b), 0);
-	assert_err(lm_transport_tls(test->loop, a, server, true, NULL, &tls), 0);
-	side_init(test, &test->server, tls);
-	assert_err(lm_transport_tls(test->loop, b, client, false, name, &tls), 0);
-	side_init(test, &test->client, tls);
-}
-
-static void run(struct tls_test *test, size_t want)
-{
-	test->want = want;
-	pump(&test->server);
-	pump(&test->client);
-	if (!is_settled(test, &test->client) || !is_settled(test, &test->server))
-		lm_loop_run(test->loop);
-}
-
-static void end(struct tls_test *test)
-{
-	if (test->client.transport)
-		test->client.transport->ops->free(test->client.transport, false);
-	test->server.transport->ops->free(test->server.transport, false);
-	lm_timer_disarm(test->loop, &test->guard);
-	for (int i = 0; i < 2; i++) {
-		lm_buf_done(i ? &test->client.got : &test->server.got);
-		lm_buf_done(i ? &test->client.to_send : &test->server.to_send);
-	}
-	lm_loop_free(test->loop);
-}
-
-static const struct lm_tls_info *info_of(const struct side *side)
-{
-	const struct lm_tls_info *info = side->transport->ops->tls(side->transport);
-
-	assert_non_null(info);
-	return info;
-}
-
-/* The two sides meet once with these settings; contexts are freed. */
-static void meet(struct tls_test *test, struct lm_tls_params server, struct lm_tls_params client,
-                 const char *name)
-{
-	struct lm_tls_context *s = context_of(&server), *c = context_of(&client);
-
-	begin(test, 65536, s, c, name);
-	lm_tls_context_unref(s);
-	lm_tls_context_unref(c);
-	run(test, 0);
-}
-
 static void octets_pass_at_every_capacity(void **state)
 {
 	static const size_t capacities[] = { 1, 5, 1000, 65536, 1000000 };
-	struct lm_tls_params server = server_params("server"), client = client_params();
-	struct lm_tls_context *s = context_of(&server), *c = context_of(&client);
+	struct lm_tls_params server = tls_rig_server("server"), client = tls_rig_client();
+	struct lm_tls_context *s = tls_rig_context(&server), *c = tls_rig_context(&client);
 	struct lm_bytes sent;
 	uint8_t *data = malloc(300000);
 
@@ -193,18 +25,19 @@ static void octets_pass_at_every_capacity(void **state)
 		struct tls_test test;
 
 		sent = lm_bytes(data, len);
-		begin(&test, capacities[i], s, c, "mail.example");
+		tls_rig_begin(&test, capacities[i], s, c, "mail.example");
 		assert_err(lm_buf_add(&test.client.to_send, sent), 0);
 		assert_err(lm_buf_add(&test.server.to_send, sent), 0);
-		run(&test, len);
+		tls_rig_run(&test, len);
 		assert_bytes(lm_buf_bytes(&test.client.got), sent);
 		assert_bytes(lm_buf_bytes(&test.server.got), sent);
-		assert_string_equal(info_of(&test.server)->version, "TLSv1.3");
-		assert_string_equal(info_of(&test.server)->server_name, "mail.example");
-		assert_string_equal(info_of(&test.server)->peer_subject, "");
-		assert_int_equal(info_of(&test.server)->exporter.len, 32);
-		assert_bytes(info_of(&test.server)->exporter, info_of(&test.client)->exporter);
-		end(&test);
+		assert_string_equal(tls_rig_info(&test.server)->version, "TLSv1.3");
+		assert_string_equal(tls_rig_info(&test.server)->server_name, "mail.example");
+		assert_string_equal(tls_rig_info(&test.server)->peer_subject, "");
+		assert_int_equal(tls_rig_info(&test.server)->exporter.len, 32);
+		assert_bytes(tls_rig_info(&test.server)->exporter,
+		             tls_rig_info(&test.client)->exporter);
+		tls_rig_end(&test);
 	}
 	free(data);
 	lm_tls_context_unref(s);
@@ -217,9 +50,9 @@ static void ends_are_told_apart(void **state)
 		struct tls_test test;
 
 		(void)state;
-		meet(&test, server_params("server"), client_params(), "mail.example");
+		tls_rig_meet(&test, tls_rig_server("server"), tls_rig_client(), "mail.example");
 		assert_err(lm_buf_add_str(&test.client.to_send, "last words"), 0);
-		run(&test, 0);
+		tls_rig_run(&test, 0);
 		if (!orderly)
 			SSL_set_quiet_shutdown(lm_tls_ssl(test.client.transport), 1);
 		test.client.transport->ops->free(test.client.transport, false);
@@ -229,7 +62,7 @@ static void ends_are_told_apart(void **state)
 			lm_loop_run(test.loop);
 		assert_err(test.server.end, orderly ? LM_E_CLOSED : LM_E_TLS);
 		assert_bytes(lm_buf_bytes(&test.server.got), lm_str("last words"));
-		end(&test);
+		tls_rig_end(&test);
 	}
 }
 
@@ -238,17 +71,17 @@ static void one_may_speak_after_the_other_ended(void **state)
 	struct tls_test test;
 
 	(void)state;
-	meet(&test, server_params("server"), client_params(), "mail.example");
+	tls_rig_meet(&test, tls_rig_server("server"), tls_rig_client(), "mail.example");
 	test.client.transport->ops->shutdown(test.client.transport);
 	while (!test.server.end)
 		lm_loop_run(test.loop);
 	assert_err(test.server.end, LM_E_CLOSED);
 	assert_err(lm_buf_add_str(&test.server.to_send, "still here"), 0);
 	test.want = 10;
-	pump(&test.server);
+	tls_rig_pump(&test.server);
 	lm_loop_run(test.loop);
 	assert_bytes(lm_buf_bytes(&test.client.got), lm_str("still here"));
-	end(&test);
+	tls_rig_end(&test);
 }
 
 struct refusal {
@@ -271,14 +104,14 @@ static void clients_refuse_what_does_not_hold(void **state)
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		struct tls_test test;
 
-		meet(&test, server_params(table[i].cert), client_params(), table[i].name);
+		tls_rig_meet(&test, tls_rig_server(table[i].cert), tls_rig_client(), table[i].name);
 		assert_err(test.client.done, table[i].reason ? LM_E_TLS : 1);
 		if (table[i].reason && !strstr(test.client.error.text, table[i].reason))
 			fail_msg("%s", test.client.error.text);
 		/* In TLS 1.3 the server is done first and hears of the refusal then. */
 		if (table[i].reason)
 			assert_err(test.server.end, LM_E_TLS);
-		end(&test);
+		tls_rig_end(&test);
 	}
 }
 
@@ -300,8 +133,9 @@ static void names_choose_certificates(void **state)
 		{ "nobody.example", NULL, true },
 		{ "a.b.wild.example", NULL, true },
 	};
-	struct lm_tls_pair pairs[] = { *pair_of(NULL, "server"), *pair_of("other.example", "other"),
-		                       *pair_of("*.wild.example", "wild") };
+	struct lm_tls_pair pairs[] = { *tls_rig_pair(NULL, "server"),
+		                       *tls_rig_pair("other.example", "other"),
+		                       *tls_rig_pair("*.wild.example", "wild") };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
@@ -313,7 +147,7 @@ static void names_choose_certificates(void **state)
 		char name[256] = "";
 		struct tls_test test;
 
-		meet(&test, server, client, table[i].asked);
+		tls_rig_meet(&test, server, client, table[i].asked);
 		if (table[i].got) {
 			X509 *cert = SSL_get0_peer_certificate(lm_tls_ssl(test.client.transport));
 
@@ -327,7 +161,7 @@ static void names_choose_certificates(void **state)
 			assert_err(test.client.done, LM_E_TLS);
 			assert_non_null(strstr(test.client.error.text, "unrecognized name"));
 		}
-		end(&test);
+		tls_rig_end(&test);
 	}
 }
 
@@ -349,26 +183,26 @@ static void versions_are_chosen_and_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-		struct lm_tls_params server = server_params("server"), client = client_params();
+		struct lm_tls_params server = tls_rig_server("server"), client = tls_rig_client();
 		struct tls_test test;
 
 		server.min = table[i].server_min;
 		server.max = table[i].server_max;
 		client.min = table[i].client_min;
 		client.max = table[i].client_max;
-		meet(&test, server, client, "mail.example");
+		tls_rig_meet(&test, server, client, "mail.example");
 		assert_err(test.server.done, table[i].version ? 1 : LM_E_TLS);
 		assert_err(test.client.done, table[i].version ? 1 : LM_E_TLS);
 		if (table[i].version) {
-			assert_string_equal(info_of(&test.server)->version, table[i].version);
-			assert_bytes(info_of(&test.server)->exporter,
-			             info_of(&test.client)->exporter);
-			assert_int_equal(info_of(&test.server)->exporter.len,
+			assert_string_equal(tls_rig_info(&test.server)->version, table[i].version);
+			assert_bytes(tls_rig_info(&test.server)->exporter,
+			             tls_rig_info(&test.client)->exporter);
+			assert_int_equal(tls_rig_info(&test.server)->exporter.len,
 			                 strcmp(table[i].version, "TLSv1.2") >= 0 ? 32 : 0);
 		} else {
 			assert_true(strlen(test.server.error.text) > 5);
 		}
-		end(&test);
+		tls_rig_end(&test);
 	}
 }
 
@@ -376,23 +210,23 @@ static void sessions_are_resumed(void **state)
 {
 	(void)state;
 	for (int v12 = 0; v12 < 2; v12++) {
-		struct lm_tls_params server = server_params("server"), client = client_params();
+		struct lm_tls_params server = tls_rig_server("server"), client = tls_rig_client();
 		struct lm_tls_context *s, *c;
 
 		server.max = v12 ? LM_TLS_1_2 : LM_TLS_1_3;
-		s = context_of(&server);
-		c = context_of(&client);
+		s = tls_rig_context(&server);
+		c = tls_rig_context(&client);
 		for (int i = 0; i < 3; i++) {
 			struct tls_test test;
 
 			/* The third asks for another name: no session of the first may serve. */
-			begin(&test, 65536, s, c, i < 2 ? "mail.example" : "127.0.0.1");
+			tls_rig_begin(&test, 65536, s, c, i < 2 ? "mail.example" : "127.0.0.1");
 			assert_err(lm_buf_add_str(&test.server.to_send, "x"), 0);
 			assert_err(lm_buf_add_str(&test.client.to_send, "x"), 0);
-			run(&test, 1);
+			tls_rig_run(&test, 1);
 			assert_int_equal(SSL_session_reused(lm_tls_ssl(test.server.transport)),
 			                 i == 1);
-			end(&test);
+			tls_rig_end(&test);
 		}
 		lm_tls_context_unref(s);
 		lm_tls_context_unref(c);
@@ -413,18 +247,18 @@ static void alpn_is_ours_or_none(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-		struct lm_tls_params server = server_params("server"), client = client_params();
+		struct lm_tls_params server = tls_rig_server("server"), client = tls_rig_client();
 		struct tls_test test;
 		const uint8_t *name;
 		unsigned len;
 
 		server.alpn = table[i].server;
 		client.alpn = table[i].client;
-		meet(&test, server, client, "mail.example");
+		tls_rig_meet(&test, server, client, "mail.example");
 		assert_int_equal(test.client.done, table[i].result);
 		SSL_get0_alpn_selected(lm_tls_ssl(test.client.transport), &name, &len);
 		assert_bytes(lm_bytes(name, len), lm_str(table[i].chosen));
-		end(&test);
+		tls_rig_end(&test);
 	}
 }
 
@@ -445,38 +279,38 @@ static void client_certificates_are_optional(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-		struct lm_tls_params server = server_params("server"), client = client_params();
+		struct lm_tls_params server = tls_rig_server("server"), client = tls_rig_client();
 		struct tls_test test;
 
 		server.ca_file = test_certs_path("ca.pem");
 		server.require_client_cert = table[i].required;
 		if (table[i].cert) {
-			client.pairs = pair_of(NULL, table[i].cert);
+			client.pairs = tls_rig_pair(NULL, table[i].cert);
 			client.pair_count = 1;
 		}
-		meet(&test, server, client, "mail.example");
+		tls_rig_meet(&test, server, client, "mail.example");
 		assert_err(test.server.done, table[i].result);
 		if (table[i].result == 1) {
-			assert_string_equal(info_of(&test.server)->peer_subject,
+			assert_string_equal(tls_rig_info(&test.server)->peer_subject,
 			                    table[i].cert ? "CN=client" : "");
-			assert_string_equal(info_of(&test.server)->peer_name,
+			assert_string_equal(tls_rig_info(&test.server)->peer_name,
 			                    table[i].cert ? "me@mail.example" : "");
 		}
-		end(&test);
+		tls_rig_end(&test);
 	}
 }
 
 static void an_unasked_certificate_is_no_name(void **state)
 {
-	struct lm_tls_params client = client_params();
+	struct lm_tls_params client = tls_rig_client();
 	struct tls_test test;
 
 	(void)state;
-	client.pairs = pair_of(NULL, "client");
+	client.pairs = tls_rig_pair(NULL, "client");
 	client.pair_count = 1;
-	meet(&test, server_params("server"), client, "mail.example");
-	assert_string_equal(info_of(&test.server)->peer_name, "");
-	end(&test);
+	tls_rig_meet(&test, tls_rig_server("server"), client, "mail.example");
+	assert_string_equal(tls_rig_info(&test.server)->peer_name, "");
+	tls_rig_end(&test);
 }
 
 static void both_kinds_of_key_serve(void **state)
@@ -486,24 +320,24 @@ static void both_kinds_of_key_serve(void **state)
 		int type;
 	} table[] = { { "ECDSA+SHA256", EVP_PKEY_EC },
 		      { "RSA-PSS+SHA256:RSA+SHA256", EVP_PKEY_RSA } };
-	struct lm_tls_pair pairs[] = { *pair_of(NULL, "server"), *pair_of(NULL, "rsa") };
+	struct lm_tls_pair pairs[] = { *tls_rig_pair(NULL, "server"), *tls_rig_pair(NULL, "rsa") };
 	struct lm_tls_params server = { .server = true, .pairs = pairs, .pair_count = 2 };
 	/* Certificates themselves are signed with ECDSA; only the handshake's algorithm differs. */
 	struct lm_tls_params client = { 0 };
-	struct lm_tls_context *s = context_of(&server), *c = context_of(&client);
+	struct lm_tls_context *s = tls_rig_context(&server), *c = tls_rig_context(&client);
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		struct tls_test test;
 		X509 *cert;
 
-		begin(&test, 65536, s, c, NULL);
+		tls_rig_begin(&test, 65536, s, c, NULL);
 		SSL_set1_sigalgs_list(lm_tls_ssl(test.client.transport), table[i].algorithms);
-		run(&test, 0);
+		tls_rig_run(&test, 0);
 		assert_int_equal(test.client.done, 1);
 		cert = SSL_get0_peer_certificate(lm_tls_ssl(test.client.transport));
 		assert_int_equal(EVP_PKEY_get_base_id(X509_get0_pubkey(cert)), table[i].type);
-		end(&test);
+		tls_rig_end(&test);
 	}
 	lm_tls_context_unref(s);
 	lm_tls_context_unref(c);
@@ -511,24 +345,24 @@ static void both_kinds_of_key_serve(void **state)
 
 static void renegotiation_is_refused(void **state)
 {
-	struct lm_tls_params client = client_params();
+	struct lm_tls_params client = tls_rig_client();
 	struct tls_test test;
 	SSL *ssl;
 
 	(void)state;
 	client.max = LM_TLS_1_2;
-	meet(&test, server_params("server"), client, "mail.example");
+	tls_rig_meet(&test, tls_rig_server("server"), client, "mail.example");
 	ssl = lm_tls_ssl(test.client.transport);
 	SSL_clear_options(ssl, SSL_OP_NO_RENEGOTIATION);
 	assert_int_equal(SSL_renegotiate(ssl), 1);
 	assert_err(lm_buf_add_str(&test.client.to_send, "x"), 0);
-	pump(&test.client);
+	tls_rig_pump(&test.client);
 	while (!test.client.end && !lm_buf_len(&test.server.got)) {
 		lm_loop_stop(test.loop);
 		lm_loop_run(test.loop);
 	}
 	assert_int_equal(SSL_total_renegotiations(lm_tls_ssl(test.server.transport)), 0);
-	end(&test);
+	tls_rig_end(&test);
 }
 
 struct meeter {
@@ -544,25 +378,26 @@ static void *meet_often(void *arg)
 	for (int i = 0; i < 10; i++) {
 		struct tls_test test;
 
-		begin(&test, 65536, lm_tls_context_ref(m->server), m->client, "mail.example");
+		tls_rig_begin(&test, 65536, lm_tls_context_ref(m->server), m->client,
+		              "mail.example");
 		lm_tls_context_unref(m->server);
 		assert_err(lm_buf_add_str(&test.server.to_send, "x"), 0);
 		assert_err(lm_buf_add_str(&test.client.to_send, "x"), 0);
-		run(&test, 1);
+		tls_rig_run(&test, 1);
 		m->met += test.client.done == 1 && test.server.done == 1;
-		end(&test);
+		tls_rig_end(&test);
 	}
 	return NULL;
 }
 
 static void threads_share_settings(void **state)
 {
-	struct lm_tls_params server = server_params("server"), client = client_params();
+	struct lm_tls_params server = tls_rig_server("server"), client = tls_rig_client();
 	struct meeter meeters[4];
 
 	(void)state;
-	meeters[0] = (struct meeter){ .server = context_of(&server),
-		                      .client = context_of(&client) };
+	meeters[0] = (struct meeter){ .server = tls_rig_context(&server),
+		                      .client = tls_rig_context(&client) };
 	for (int i = 1; i < 4; i++)
 		meeters[i] = meeters[0];
 	for (int i = 0; i < 4; i++)
@@ -592,10 +427,10 @@ static void bad_settings_are_named(void **state)
 		{ { .server = true, .pairs = &missing, .pair_count = 1 }, "/nonexistent/c.pem" },
 		{ { .server = true, .pairs = &swapped, .pair_count = 1 }, "other.key" },
 		{ { .server = true, .pairs = &garbage, .pair_count = 1 }, "server.key" },
-		{ { .server = true, .pairs = pair_of(NULL, "locked"), .pair_count = 1 },
+		{ { .server = true, .pairs = tls_rig_pair(NULL, "locked"), .pair_count = 1 },
 		  "locked.key" },
 		{ { .server = true }, "without a name" },
-		{ { .server = true, .pairs = pair_of("x.example", "server"), .pair_count = 1 },
+		{ { .server = true, .pairs = tls_rig_pair("x.example", "server"), .pair_count = 1 },
 		  "without a name" },
 		{ { .min = LM_TLS_1_3, .max = LM_TLS_1_2 }, "minimum" },
 		{ { .min = 77 }, "minimum" },
@@ -617,8 +452,8 @@ static void bad_settings_are_named(void **state)
 
 static void sides_are_not_mixed(void **state)
 {
-	struct lm_tls_params params = server_params("server");
-	struct lm_tls_context *context = context_of(&params);
+	struct lm_tls_params params = tls_rig_server("server");
+	struct lm_tls_context *context = tls_rig_context(&params);
 	struct lm_transport *a, *b, *tls = NULL;
 	struct lm_loop *loop;
 
@@ -648,13 +483,13 @@ static void self_signed_serves_its_names(void **state)
 	assert_int_equal(stat(key, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	for (size_t i = 0; i < 3; i++) {
-		struct lm_tls_params client = client_params();
+		struct lm_tls_params client = tls_rig_client();
 		struct tls_test test;
 
 		client.ca_file = test_certs_path("self.pem");
-		meet(&test, server_params("self"), client, names[i]);
+		tls_rig_meet(&test, tls_rig_server("self"), client, names[i]);
 		assert_err(test.client.done, 1);
-		end(&test);
+		tls_rig_end(&test);
 	}
 	assert_err(lm_tls_make_self_signed("mail.example", cert, key, &error), LM_E_EXISTS);
 	assert_non_null(strstr(error.text, "self.key"));
