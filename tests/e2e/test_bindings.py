@@ -12,7 +12,7 @@ PARTS = {"harness.js", "assert.js", "connect.js"}
 
 def addon(t):
     """Beside the executable, where the headers of Node.js were found."""
-    path = os.path.join(os.path.dirname(os.path.abspath(t.exe)), "lettermill.node")
+    path = os.path.join(os.path.dirname(os.path.abspath(t.exe)), "bindings/node/lettermill.node")
     if not os.path.exists(path):
         raise Skip("the addon is not built: no headers of Node.js")
     return path
