@@ -352,6 +352,8 @@ declare namespace infinity {
 		/** The certificate's private key, PEM. Default: key.pem in the data directory, or the
 		 * file of --cert where that is given alone. */
 		key?: string;
+		/** What opens private keys that are encrypted. */
+		keyPassphrase?: string;
 		/** Another certificate for clients that ask for this host name (SNI), so that one server
 		 * serves several domains. Repeatable. */
 		tlsCertFor?: string | string[];
@@ -360,9 +362,15 @@ declare namespace infinity {
 		tlsMin?: '1.0' | '1.1' | '1.2' | '1.3';
 		/** The newest TLS version to offer; for finding faults in clients. Default: 1.3. */
 		tlsMax?: '1.0' | '1.1' | '1.2' | '1.3';
+		/** Which ciphers to offer: an OpenSSL list, with the suites of TLS 1.3 ("TLS_…") among
+		 * it; versions for which none is named are not spoken. Default: those with forward secrecy
+		 * and authenticated encryption. */
+		tlsCiphers?: string;
 		/** Ask clients for a certificate signed by one of these, PEM; it lets them log in without
 		 * a password (SASL EXTERNAL). */
 		clientCa?: string;
+		/** Refuse clients under TLS that show no certificate of --client-ca. Default: no. */
+		requireClientCert?: boolean;
 		/** Refuse mail and every kind of login until the connection is under TLS, on loopback
 		 * too. Default: no. */
 		requireTls?: boolean;

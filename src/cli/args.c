@@ -37,7 +37,7 @@ void lm_cli_settings_done(struct lm_cli_settings *settings)
 	for (size_t i = 0; i < settings->count; i++) {
 		char *value = settings->items[i].value;
 
-		if (settings->items[i].option->flags & LM_OPTION_SECRET)
+		if (settings->items[i].option->flags & (LM_OPTION_SECRET | LM_OPTION_PEM))
 			lm_wipe(value, strlen(value));
 		lm_free(value);
 	}
@@ -119,8 +119,8 @@ static int take_value(struct reader *r, const struct lm_option *o, char *value)
 	err = lm_cli_settings_add(&r->args->settings, o, value, NULL, 0);
 	if (err < 0)
 		return lm_fail(r->error, err, "out of memory");
-	if (o->flags & LM_OPTION_SECRET) {
-		r->args->secret_seen = true;
+	if (lm_server_options_is_hidden(o, value)) {
+		r->args->secret_seen = r->args->secret_seen || (o->flags & LM_OPTION_SECRET);
 		memset(value, 'x', strlen(value));
 	}
 	return 0;

@@ -46,6 +46,16 @@ static int read_file(const struct serving *s, struct lm_cli_settings *out_file,
 	return path ? lm_cli_config_read(path, out_file, out_error) : 0;
 }
 
+/* A server of this machine keeps its own certificate, also without a store: clients trust it. */
+static int set_home(int (*set)(void *, const char *, const char *, struct lm_error *), void *ctx,
+                    struct lm_error *out_error)
+{
+	char dir[LM_OPTION_MAX_VALUE + 1];
+
+	/* Where there is none, the options say whether one is needed. */
+	return lm_default_data_dir(dir, NULL) == 0 ? set(ctx, "data-dir", dir, out_error) : 0;
+}
+
 /* What file and command line come to together. */
 static int make_options(const struct serving *s, const struct lm_cli_settings *file,
                         struct lm_server_options *out_options, struct lm_error *out_error)
@@ -54,7 +64,10 @@ static int make_options(const struct serving *s, const struct lm_cli_settings *f
 
 	if (err < 0)
 		return lm_fail(out_error, err, "out of memory");
-	err = lm_cli_settings_apply(file, &s->args.settings, set_option, out_options, out_error);
+	err = set_home(set_option, out_options, out_error);
+	if (err == 0)
+		err = lm_cli_settings_apply(file, &s->args.settings, set_option, out_options,
+		                            out_error);
 	return err < 0 ? err : lm_server_options_complete(out_options, NULL, out_error);
 }
 
@@ -85,13 +98,13 @@ static void print_option(const struct serving *s, const struct lm_option *o)
 	size_t i = 0;
 
 	for (; lm_server_options_text(&s->options, o, i, text, sizeof(text)); i++)
-		if (o->flags & LM_OPTION_SECRET)
+		if (lm_server_options_is_hidden(o, text))
 			printf("# %s = (not shown)\n", o->name);
 		else
 			printf("%s = %s\n", o->name, text);
 	if (i == 0)
 		printf("# %s = %s\n", o->name, o->placeholder);
-	if (o->flags & LM_OPTION_SECRET)
+	if (o->flags & (LM_OPTION_SECRET | LM_OPTION_PEM))
 		lm_wipe(text, sizeof(text));
 }
 
@@ -178,6 +191,8 @@ static int try_reload(struct serving *s, struct lm_error *out_error)
 	if (err == 0)
 		err = reset_server(s->server, out_error);
 	if (err == 0)
+		err = set_home(set_server, s->server, out_error);
+	if (err == 0)
 		err = lm_cli_settings_apply(&file, &s->args.settings, set_server, s->server,
 		                            out_error);
 	if (err == 0)
@@ -250,7 +265,10 @@ static int start(struct serving *s, struct lm_error *out_error)
 	if (err < 0)
 		return lm_fail(out_error, err, "out of memory");
 	lm_server_log(s->server, &s->log);
-	err = lm_cli_settings_apply(&s->file, &s->args.settings, set_server, s->server, out_error);
+	err = set_home(set_server, s->server, out_error);
+	if (err == 0)
+		err = lm_cli_settings_apply(&s->file, &s->args.settings, set_server, s->server,
+		                            out_error);
 	return err < 0 ? err : lm_server_start(s->server, out_error);
 }
 

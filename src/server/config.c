@@ -109,6 +109,9 @@ static int tls_make(struct lm_config *c, bool pop3, struct lm_error *out_error)
 	                .max = (enum lm_tls_version)(o->tls_max.index + LM_TLS_1_0),
 	                .alpn = pop3 ? "pop3" : NULL,
 	                .ca_file = o->client_ca,
+	                .key_passphrase = o->key_passphrase,
+	                .ciphers = o->tls_ciphers,
+	                .require_client_cert = o->require_client_cert,
 	        },
 	        &c->tls[pop3], out_error);
 	lm_free(pairs);

@@ -118,6 +118,9 @@ static int check_parts(const struct lm_server_options *o, struct lm_error *out_e
 		               o->smtps.on ? "smtps" : "pop3s");
 	if (!o->tls && o->require_tls)
 		return lm_fail(out_error, LM_E_CONFIG, "require-tls: tls is off");
+	if (o->require_client_cert && !o->client_ca)
+		return lm_fail(out_error, LM_E_CONFIG,
+		               "require-client-cert: client-ca must name who signs them");
 	return 0;
 }
 

@@ -23,7 +23,7 @@ static int bad(const struct lm_option *o, const char *text, const char *wanted,
 
 static void wipe_and_free(const struct lm_option *o, char *s)
 {
-	if (s && o->flags & LM_OPTION_SECRET)
+	if (s && o->flags & (LM_OPTION_SECRET | LM_OPTION_PEM))
 		lm_wipe(s, strlen(s));
 	lm_free(s);
 }

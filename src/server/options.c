@@ -15,6 +15,7 @@
 #define FIXED  0
 #define RELOAD LM_OPTION_RELOAD
 #define SECRET LM_OPTION_SECRET
+#define PEM    LM_OPTION_PEM
 
 static const struct lm_option table[] = {
 #define O(KIND, field, name, placeholder, fallback, min, max, unit, flags, help) \
@@ -105,6 +106,15 @@ void lm_server_options_done(struct lm_server_options *options)
 	*options = (struct lm_server_options){ 0 };
 }
 
+/* PEM is too long for the buffer below. */
+static int copy_pem(const struct lm_server_options *from, struct lm_server_options *to,
+                    const struct lm_option *o)
+{
+	const char *text = *(char *const *)const_field_of(from, o);
+
+	return text ? lm_option_kind_ops(o->kind)->parse(o, field_of(to, o), text, NULL) : 0;
+}
+
 /* By way of text, which every kind reads and writes exactly: no second list of kinds to keep. */
 static int copy_option(const struct lm_server_options *from, struct lm_server_options *to,
                        const struct lm_option *o)
@@ -112,6 +122,8 @@ static int copy_option(const struct lm_server_options *from, struct lm_server_op
 	char text[LM_OPTION_MAX_VALUE + 1];
 	int err = 0;
 
+	if (o->flags & LM_OPTION_PEM)
+		return copy_pem(from, to, o);
 	for (size_t i = 0; err == 0 && lm_server_options_text(from, o, i, text, sizeof(text)); i++)
 		err = lm_option_kind_ops(o->kind)->parse(o, field_of(to, o), text, NULL);
 	if (o->flags & LM_OPTION_SECRET)
@@ -135,6 +147,12 @@ int lm_server_options_copy(const struct lm_server_options *options,
 	return err;
 }
 
+static size_t longest(const struct lm_option *o, const char *value)
+{
+	return o->flags & LM_OPTION_PEM && lm_tls_is_pem(value) ? LM_OPTION_MAX_PEM
+	                                                        : LM_OPTION_MAX_VALUE;
+}
+
 static int unknown(const char *name, struct lm_error *out_error)
 {
 	const char *nearest = lm_option_nearest(table, COUNT, name);
@@ -154,9 +172,9 @@ int lm_server_options_set(struct lm_server_options *options, const char *name, c
 		return unknown(name, out_error);
 	if (o->flags & LM_OPTION_CLI)
 		return lm_fail(out_error, LM_E_CONFIG, "%s is for the command line only", name);
-	if (value && strlen(value) > LM_OPTION_MAX_VALUE)
-		return lm_fail(out_error, LM_E_CONFIG, "%s: the value is longer than %d octets",
-		               name, LM_OPTION_MAX_VALUE);
+	if (value && strlen(value) > longest(o, value))
+		return lm_fail(out_error, LM_E_CONFIG, "%s: the value is longer than %zu octets",
+		               name, longest(o, value));
 	if (value)
 		return lm_option_kind_ops(o->kind)->parse(o, field_of(options, o), value,
 		                                          out_error);
@@ -174,9 +192,16 @@ int lm_server_options_text(const struct lm_server_options *options, const struct
 	        ->text(option, const_field_of(options, option), index, out, cap);
 }
 
-static int default_data_dir(char *out, size_t cap, struct lm_error *out_error)
+bool lm_server_options_is_hidden(const struct lm_option *option, const char *text)
+{
+	return option->flags & LM_OPTION_SECRET ||
+	       (option->flags & LM_OPTION_PEM && lm_tls_is_pem(text));
+}
+
+int lm_default_data_dir(char out[LM_OPTION_MAX_VALUE + 1], struct lm_error *out_error)
 {
 	const char *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+	const size_t cap = LM_OPTION_MAX_VALUE + 1;
 	int len;
 
 	if (xdg && *xdg == '/')
@@ -191,6 +216,21 @@ static int default_data_dir(char *out, size_t cap, struct lm_error *out_error)
 	if ((size_t)len >= cap)
 		return lm_fail(out_error, LM_E_CONFIG, "data-dir: the path is too long");
 	return 0;
+}
+
+static int fill_data_dir(struct lm_server_options *options, struct lm_error *out_error)
+{
+	char dir[LM_OPTION_MAX_VALUE + 1];
+	int err;
+
+	/* Without a store a program need not leave anything on disk. */
+	if (options->data_dir || (options->store && lm_server_options_storeless(options)))
+		return 0;
+	err = lm_default_data_dir(dir, out_error);
+	if (err)
+		return err;
+	options->data_dir = lm_strdup_bytes(lm_str(dir));
+	return options->data_dir ? 0 : lm_fail(out_error, LM_E_NOMEM, "out of memory");
 }
 
 /* Where a field was not given it becomes prefix, text and suffix. */
@@ -218,8 +258,12 @@ static int complete_tls(struct lm_server_options *options, bool *out_own,
 	if (options->key && !options->cert)
 		return lm_fail(out_error, LM_E_CONFIG, "key is given without cert");
 	*out_own = !options->cert && options->tls;
-	if (options->cert)
-		return fill(&options->key, "", options->cert, "", out_error);
+	if (options->cert && !options->key) {
+		options->key = lm_strdup_bytes(lm_str(options->cert));
+		return options->key ? 0 : lm_fail(out_error, LM_E_NOMEM, "out of memory");
+	}
+	if (options->cert || !options->data_dir)
+		return 0;
 	err = fill(&options->cert, "", options->data_dir, "/cert.pem", out_error);
 	return err < 0 ? err : fill(&options->key, "", options->data_dir, "/key.pem", out_error);
 }
@@ -241,14 +285,10 @@ static int complete_accounts(struct lm_server_options *options, struct lm_error 
 int lm_server_options_complete(struct lm_server_options *options, bool *out_own_cert,
                                struct lm_error *out_error)
 {
-	char dir[LM_OPTION_MAX_VALUE + 1] = "", host[256] = "localhost";
+	char host[256] = "localhost";
 	bool own = false;
-	int err = 0;
+	int err = fill_data_dir(options, out_error);
 
-	if (!options->data_dir)
-		err = default_data_dir(dir, sizeof(dir), out_error);
-	if (err == 0)
-		err = fill(&options->data_dir, "", dir, "", out_error);
 	if (err == 0)
 		err = fill(&options->store, "sqlite:", options->data_dir, "/lettermill.db",
 		           out_error);

@@ -12,6 +12,8 @@
 
 /** The longest value, in octets: no path is longer, and the buffers on the stack know it. */
 #define LM_OPTION_MAX_VALUE 4000
+/** The longest PEM text, in octets: all the authorities a system trusts fit four times. */
+#define LM_OPTION_MAX_PEM (1024 * 1024)
 
 enum lm_option_kind {
 	LM_OPTION_STRING,
@@ -33,6 +35,8 @@ enum lm_option_flag {
 	LM_OPTION_CLI = 1 << 2,    /**< the executable's own: command line only, no field */
 	LM_OPTION_LINES = 1 << 3,  /**< line breaks may stand in it */
 	LM_OPTION_WORD = 1 << 4,   /**< given as two words, NAME VALUE, without dashes */
+	LM_OPTION_PEM = 1 << 5,    /**< a file, or the PEM itself (lm_tls_is_pem), which is never
+	                              shown and wiped when freed */
 };
 
 /** One row of the table. */
@@ -135,18 +139,27 @@ LM_MUST int lm_server_options_set(struct lm_server_options *options, const char 
                                   const char *value, struct lm_error *out_error);
 
 /** The value with number `index` (0 but for repeatable ones) as text that set understands: 1 and
- * `out`, cut at `cap`; 0 when there is none. Secrets are shown as they are: check the flag. */
+ * `out`, cut at `cap`; 0 when there is none. Secrets and PEM are shown as they are:
+ * lm_server_options_is_hidden. */
 int lm_server_options_text(const struct lm_server_options *options, const struct lm_option *option,
                            size_t index, char *out, size_t cap);
 
+/** Whether a value (as lm_server_options_text gives it) must not be shown to anybody. */
+bool lm_server_options_is_hidden(const struct lm_option *option, const char *text);
+
+/** Where data goes when nothing says where: what the environment (HOME, XDG_DATA_HOME) has. Errors:
+ * LM_E_CONFIG. */
+LM_MUST int lm_default_data_dir(char out[LM_OPTION_MAX_VALUE + 1], struct lm_error *out_error);
+
 /**
- * Fill in what follows from other options and from the machine, where not given: data_dir, store,
- * hostname, cert and key; and check what only shows when all is known (tls-min above tls-max;
- * lm_server_options_check).
- * Afterwards `data_dir`, `store`, `hostname`, `cert` and `key` are never NULL. Reads the
- * environment (HOME, XDG_DATA_HOME), changes nothing on disk. Errors: LM_E_CONFIG, LM_E_NOMEM.
- * `*out_own_cert` (may be NULL): cert and key are those in the data directory that the server makes
- * itself (lm_tls_make_self_signed) when they are not there.
+ * Fill in what follows from other options and from the machine, where not given: data_dir
+ * (lm_default_data_dir), store, hostname, cert and key; and check what only shows when all is known
+ * (tls-min above tls-max; lm_server_options_check).
+ * Afterwards `store` and `hostname` are never NULL, nor, where there is a store or a data_dir was
+ * given, `data_dir`, `cert` and `key`. Changes nothing on disk. Errors: LM_E_CONFIG, LM_E_NOMEM.
+ * `*out_own_cert` (may be NULL): the server makes its certificate itself: the files in the data
+ * directory when they are not there (lm_tls_make_self_signed); without a data directory (`cert` is
+ * NULL) in memory.
  */
 LM_MUST int lm_server_options_complete(struct lm_server_options *options, bool *out_own_cert,
                                        struct lm_error *out_error);

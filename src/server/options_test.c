@@ -262,6 +262,52 @@ static void too_long_values_are_refused(void **state)
 	assert_err(lm_server_options_set(*state, "hostname", value, NULL), 0);
 }
 
+/* PEM text of `len` octets. */
+static char *pem_of(size_t len)
+{
+	char *text = malloc(len + 1);
+
+	assert_non_null(text);
+	memset(text, 'A', len);
+	memcpy(text, " -----BEGIN", 11);
+	text[len] = '\0';
+	return text;
+}
+
+static void texts_may_be_long_and_are_copied(void **state)
+{
+	static const char *const names[] = { "cert", "key", "client-ca" };
+	struct lm_server_options *o = *state, copy;
+	char *most = pem_of(LM_OPTION_MAX_PEM), *more = pem_of(LM_OPTION_MAX_PEM + 1);
+
+	for (size_t i = 0; i < 3; i++) {
+		assert_set(names[i], most);
+		assert_refused(o, names[i], more, "longer than 1048576");
+		/* The name of a file is not that long. */
+		assert_refused(o, names[i], most + LM_OPTION_MAX_PEM - 4001, "longer than 4000");
+	}
+	assert_refused(o, "hostname", most, "longer than 4000");
+	assert_err(lm_server_options_copy(o, &copy), 0);
+	assert_string_equal(copy.cert, most);
+	assert_string_equal(copy.key, most);
+	assert_string_equal(copy.client_ca, most);
+	assert_ptr_not_equal(copy.key, o->key);
+	lm_server_options_done(&copy);
+	free(most);
+	free(more);
+}
+
+static void what_must_not_be_shown(void **state)
+{
+	(void)state;
+	assert_true(lm_server_options_is_hidden(lm_option_find("key"), "-----BEGIN PRIVATE KEY"));
+	assert_true(lm_server_options_is_hidden(lm_option_find("cert"), "\n-----BEGIN CERT"));
+	assert_false(lm_server_options_is_hidden(lm_option_find("key"), "/k.pem"));
+	assert_true(lm_server_options_is_hidden(lm_option_find("user"), "anna:secret"));
+	assert_true(lm_server_options_is_hidden(lm_option_find("key-passphrase"), "x"));
+	assert_false(lm_server_options_is_hidden(lm_option_find("hostname"), "-----BEGIN X"));
+}
+
 static void fill_in_something(struct lm_server_options *o)
 {
 	assert_set("user", "a:b");
@@ -363,6 +409,36 @@ static void what_was_given_is_kept(void **state)
 	assert_false(own);
 }
 
+static void a_text_alone_is_the_key_too(void **state)
+{
+	struct lm_server_options *o = *state;
+	char *text = pem_of(300000);
+
+	assert_set("data-dir", "/d");
+	assert_set("cert", text);
+	assert_err(lm_server_options_complete(o, NULL, NULL), 0);
+	assert_string_equal(o->key, text);
+	free(text);
+}
+
+static void without_a_store_nothing_needs_a_folder(void **state)
+{
+	struct lm_server_options *o = *state;
+	bool own = false;
+
+	assert_int_equal(setenv("XDG_DATA_HOME", "/data", 1), 0);
+	assert_set("store", "none");
+	assert_err(lm_server_options_complete(o, &own, NULL), 0);
+	assert_true(own);
+	assert_true(!o->data_dir && !o->cert && !o->key);
+	assert_set("data-dir", "/d");
+	own = false;
+	assert_err(lm_server_options_complete(o, &own, NULL), 0);
+	assert_true(own);
+	assert_string_equal(o->cert, "/d/cert.pem");
+	unsetenv("XDG_DATA_HOME");
+}
+
 static void what_contradicts_is_refused(void **state)
 {
 	struct lm_server_options *o = *state;
@@ -392,6 +468,12 @@ static void what_contradicts_is_refused(void **state)
 	assert_err(lm_server_options_complete(o, NULL, &why), LM_E_CONFIG);
 	assert_non_null(strstr(why.text, "require-tls"));
 	assert_set("require-tls", "no");
+	assert_set("require-client-cert", "yes");
+	assert_err(lm_server_options_complete(o, NULL, &why), LM_E_CONFIG);
+	assert_non_null(strstr(why.text, "client-ca"));
+	assert_set("client-ca", "/ca.pem");
+	assert_err(lm_server_options_complete(o, NULL, &why), 0);
+	assert_set("require-client-cert", "no");
 	assert_err(lm_server_options_complete(o, NULL, &why), 0);
 }
 
@@ -540,6 +622,10 @@ int main(void)
 		T(words_are_joined),
 		T(unknown_names_show_the_nearest),
 		T(too_long_values_are_refused),
+		T(texts_may_be_long_and_are_copied),
+		T(what_must_not_be_shown),
+		T(a_text_alone_is_the_key_too),
+		T(without_a_store_nothing_needs_a_folder),
 		T(what_is_printed_reads_back),
 		T(fixed_changes_are_found),
 		T(copies_survive_no_memory),

@@ -36,6 +36,7 @@ void lm_server_free(struct lm_server *s)
 	for (size_t i = 0; i < LM_MAX_HANDLERS; i++)
 		lm_free(s->memory[i]);
 	lm_server_options_done(&s->options);
+	lm_server_forget_cert(s);
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
 	lm_free(s);
@@ -120,7 +121,7 @@ int lm_server_options_ready(struct lm_server *s, struct lm_server_options *out_o
 	return err;
 }
 
-static int reload(struct lm_server *s, const struct lm_server_options *wanted, bool own_cert,
+static int reload(struct lm_server *s, struct lm_server_options *wanted, bool own_cert,
                   struct lm_error *out_error)
 {
 	const char *fixed = lm_server_options_fixed_change(&s->config->options, wanted);
@@ -130,7 +131,7 @@ static int reload(struct lm_server *s, const struct lm_server_options *wanted, b
 	if (fixed)
 		return lm_fail(out_error, LM_E_CONFIG,
 		               "\"%s\" cannot change while the server runs; restart it", fixed);
-	err = own_cert ? lm_server_own_cert(wanted, out_error) : 0;
+	err = own_cert ? lm_server_own_cert(s, wanted, out_error) : 0;
 	if (!err)
 		err = lm_config_new(wanted, &s->base, &config, out_error);
 	if (err)

@@ -14,7 +14,8 @@ struct lm_server {
 	void *memory[LM_MAX_HANDLERS]; /**< of callback tables */
 	struct lm_worker **workers;    /**< NULL: does not run */
 	char endpoints[LM_SERVICE_COUNT][128];
-	char *socket_path; /**< to remove at the end */
+	char *socket_path;                   /**< to remove at the end */
+	char *own_cert, *own_key, *own_name; /**< PEM made in memory, and for which host name */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -27,8 +28,12 @@ struct lm_server {
 /** The options as they would run. Free with lm_server_options_done. Threads: any. */
 LM_MUST int lm_server_options_ready(struct lm_server *server, struct lm_server_options *out_options,
                                     bool *out_own_cert, struct lm_error *out_error);
-/** Make the certificate the server gives itself, where there is none yet. */
-LM_MUST int lm_server_own_cert(const struct lm_server_options *options, struct lm_error *out_error);
+/** Make the certificate the server gives itself, where there is none yet; one that is not to lie on
+ * disk is put into the options. */
+LM_MUST int lm_server_own_cert(struct lm_server *server, struct lm_server_options *options,
+                               struct lm_error *out_error);
+/** Free the one in memory. */
+void lm_server_forget_cert(struct lm_server *server);
 /** Warn of options that name an account which is not there (yet). Asks the accounts, so it may
  * block. */
 void lm_server_check_names(const struct lm_server *server, const struct lm_server_options *options);

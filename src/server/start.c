@@ -43,9 +43,43 @@ void lm_server_worker_shut(struct lm_shared *shared)
 	pthread_mutex_unlock(&s->lock);
 }
 
-int lm_server_own_cert(const struct lm_server_options *o, struct lm_error *out_error)
+void lm_server_forget_cert(struct lm_server *s)
+{
+	if (s->own_key)
+		lm_wipe(s->own_key, strlen(s->own_key));
+	lm_free(s->own_cert);
+	lm_free(s->own_key);
+	lm_free(s->own_name);
+	s->own_cert = s->own_key = s->own_name = NULL;
+}
+
+/* A reload keeps it: whoever trusts it goes on to. */
+static int own_in_memory(struct lm_server *s, const char *hostname, struct lm_error *out_error)
 {
 	int err;
+
+	if (s->own_name && strcmp(s->own_name, hostname) == 0)
+		return 0;
+	lm_server_forget_cert(s);
+	err = lm_tls_make_self_signed_pem(hostname, &s->own_cert, &s->own_key, out_error);
+	if (err)
+		return err;
+	s->own_name = lm_strdup_bytes(lm_str(hostname));
+	return s->own_name ? 0 : lm_fail(out_error, LM_E_NOMEM, "out of memory");
+}
+
+int lm_server_own_cert(struct lm_server *s, struct lm_server_options *o, struct lm_error *out_error)
+{
+	int err;
+
+	if (!o->cert) {
+		err = own_in_memory(s, o->hostname, out_error);
+		if (err)
+			return err;
+		o->cert = lm_strdup_bytes(lm_str(s->own_cert));
+		o->key = lm_strdup_bytes(lm_str(s->own_key));
+		return o->cert && o->key ? 0 : lm_fail(out_error, LM_E_NOMEM, "out of memory");
+	}
 
 	if (access(o->cert, F_OK) == 0 && access(o->key, F_OK) == 0)
 		return 0;
@@ -252,7 +286,7 @@ static void log_listeners(const struct lm_server *s)
 			       LM_LOG_TEXT("address", lm_str(s->endpoints[i])));
 }
 
-static int start(struct lm_server *s, const struct lm_server_options *o, bool own_cert,
+static int start(struct lm_server *s, struct lm_server_options *o, bool own_cert,
                  struct lm_error *out_error)
 {
 	int err;
@@ -261,7 +295,7 @@ static int start(struct lm_server *s, const struct lm_server_options *o, bool ow
 	s->shared.worker_count = worker_count(o);
 	err = base_open(s, o, out_error);
 	if (!err && own_cert)
-		err = lm_server_own_cert(o, out_error);
+		err = lm_server_own_cert(s, o, out_error);
 	if (!err)
 		err = lm_config_new(o, &s->base, &s->config, out_error);
 	if (!err)
