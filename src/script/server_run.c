@@ -192,10 +192,14 @@ static int set_all(struct lm_server *server, const struct lm_script_server_param
 {
 	static const char *const listeners[] = { "smtp", "smtps", "submission",
 		                                 "lmtp", "pop3",  "pop3s" };
+	char dir[LM_OPTION_MAX_VALUE + 1];
 	int err = 0;
 
 	for (size_t i = 0; !err && i < sizeof(listeners) / sizeof(*listeners); i++)
 		err = lm_server_set(server, listeners[i], "off", out_error);
+	/* The certificate a server gives itself stays, as clients trust it. */
+	if (!err && lm_default_data_dir(dir, NULL) == 0)
+		err = lm_server_set(server, "data-dir", dir, out_error);
 	for (size_t i = 0; !err && i + 1 < params->option_count; i += 2)
 		err = lm_server_set(server, params->options[i], params->options[i + 1], out_error);
 	return err ? err : lm_server_set(server, params->listener, params->where, out_error);
