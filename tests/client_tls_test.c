@@ -136,6 +136,53 @@ static void versions_and_files(void **state)
 	lm_rig_free(&rig);
 }
 
+static char *text_of(const char *name)
+{
+	FILE *in = fopen(test_certs_path(name), "r");
+	char *text = calloc(1, 8192);
+
+	assert_non_null(in);
+	assert_non_null(text);
+	assert_true(fread(text, 1, 8191, in) > 0);
+	fclose(in);
+	return text;
+}
+
+static void texts_serve_as_files_do(void **state)
+{
+	const char *const mutual[] = { "client-ca", test_certs_path("ca.pem"),
+		                       "require-client-cert", "yes", NULL };
+	char *ca = text_of("ca.pem"), *cert = text_of("client.pem"), *key = text_of("client.key");
+	struct lm_client_params params;
+	struct lm_client *client;
+	struct lm_rig rig;
+
+	(void)state;
+	start(&rig, "server.pem", "server.key", mutual);
+	params = client_params(&rig, "pop3s");
+	params.ca_file = ca;
+	params.cert_file = cert;
+	params.key_file = key;
+	client = client_open(&params);
+	assert_err(lm_client_quit(client, NULL), 0);
+	lm_client_free(client);
+	/* A text may be broken, but must not be shown. */
+	key[200] = '\0';
+	client_refused(&params, LM_E_CONFIG, "key: ");
+	params.cert_file = params.key_file = NULL;
+	client_refused(&params, LM_E_TLS, "");
+	params.ca_file = cert;
+	client_refused(&params, LM_E_TLS, "");
+	params.ca_file = "-----BEGIN CERTIFICATE-----\nnonsense\n";
+	client_refused(&params, LM_E_CONFIG, "ca: ");
+	params.ca_file = "/etc/\nca.pem";
+	client_refused(&params, LM_E_SYNTAX, "control");
+	lm_rig_free(&rig);
+	free(ca);
+	free(cert);
+	free(key);
+}
+
 static struct lm_client_params to_peer(const struct client_peer *peer, enum lm_protocol protocol)
 {
 	struct lm_client_params params;
@@ -279,6 +326,7 @@ int main(void)
 		cmocka_unit_test(bad_certificates_are_named),
 		cmocka_unit_test(opportunists_judge_nothing),
 		cmocka_unit_test(versions_and_files),
+		cmocka_unit_test(texts_serve_as_files_do),
 		cmocka_unit_test(required_tls_is_required),
 		cmocka_unit_test(opportunists_try_once_without),
 		cmocka_unit_test(truncation),

@@ -4,21 +4,28 @@
 
 #include <stdio.h>
 
-enum { PATH_LEN_MAX = 107 /* sun_path with its NUL has 108 */ };
+enum { PATH_LEN_MAX = 107 /* sun_path with its NUL has 108 */, PEM_MAX = 1024 * 1024 };
 
 /* Every string of the parameters. */
 static const struct field {
 	size_t offset;
 	const char *name;
-	bool is_word;
+	enum { TEXT, WORD, FILE_OR_PEM } form;
 } fields[] = {
-#define F(member, is_word)                                                  \
-	{                                                                   \
-		offsetof(struct lm_client_params, member), #member, is_word \
+#define F(member, form)                                                  \
+	{                                                                \
+		offsetof(struct lm_client_params, member), #member, form \
 	}
-	F(host, false),  F(ca_file, false),  F(cert_file, false), F(key_file, false),
-	F(user, false),  F(password, false), F(authzid, false),   F(mechanism, true),
-	F(token, false), F(helo, true),
+	F(host, TEXT),
+	F(ca_file, FILE_OR_PEM),
+	F(cert_file, FILE_OR_PEM),
+	F(key_file, FILE_OR_PEM),
+	F(user, TEXT),
+	F(password, TEXT),
+	F(authzid, TEXT),
+	F(mechanism, WORD),
+	F(token, TEXT),
+	F(helo, WORD),
 #undef F
 };
 enum { FIELDS = sizeof(fields) / sizeof(*fields) };
@@ -46,13 +53,18 @@ static bool is_path(const struct lm_client_params *params)
 /* A line break would become a command of its own. */
 static int check_text(const struct field *field, const char *text, struct lm_error *out_error)
 {
+	if (field->form == FILE_OR_PEM && lm_tls_is_pem(text))
+		return strlen(text) <= PEM_MAX
+		               ? 0
+		               : lm_fail(out_error, LM_E_LIMIT, "%s: longer than %d octets",
+		                         field->name, PEM_MAX);
 	for (size_t i = 0; text[i]; i++) {
 		uint8_t c = (uint8_t)text[i];
 
-		if (c < 0x20 || c == 0x7F || (field->is_word && c == ' '))
+		if (c < 0x20 || c == 0x7F || (field->form == WORD && c == ' '))
 			return lm_fail(out_error, LM_E_SYNTAX,
 			               "%s: control characters%s are not allowed", field->name,
-			               field->is_word ? " and spaces" : "");
+			               field->form == WORD ? " and spaces" : "");
 	}
 	return 0;
 }
