@@ -82,6 +82,7 @@ static void put_envelope(struct lm_buf *b, const struct lm_envelope *e)
 
 		put(b, "rcpt", last->address);
 		put(b, "orcpt", last->orcpt);
+		put(b, "given", last->parameters);
 		put_number(b, "notify", last->notify);
 	}
 	put_number(b, "size", (int64_t)e->size);
@@ -93,6 +94,7 @@ static void put_envelope(struct lm_buf *b, const struct lm_envelope *e)
 		put(b, "ret", lm_bytes(&e->dsn_ret, 1));
 	put(b, "envid", e->envid);
 	put(b, "auth", e->auth);
+	put(b, "parameters", e->parameters);
 }
 
 static void note_event(struct run *run, const struct lm_event *ev)
@@ -117,6 +119,8 @@ static void note_event(struct run *run, const struct lm_event *ev)
 	put(b, "user", ev->info->user);
 	put(b, "helo", ev->info->helo);
 	put(b, "peer", lm_str(ev->info->peer_address));
+	put(b, "xclient", ev->info->xclient);
+	put(b, "xforward", ev->info->xforward);
 	if (ev->type == LM_EVENT_ITEM)
 		put_number(b, "size", (int64_t)ev->message.octets);
 	if (ev->outcome)

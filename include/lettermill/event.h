@@ -54,7 +54,9 @@ enum lm_event_type {
 	LM_EVENT_MESSAGE, /**< decision, SMTP: the message is complete; yes means it is safe on disk
 	                   */
 	LM_EVENT_ABORT, /**< notice, SMTP: a transaction after a yes to MAIL ended without a message
-	                     (RSET, EHLO, lost connection, refusal); drop what was kept of it */
+	                     (RSET, EHLO, lost connection, refusal); drop what was kept of it.
+	                     `argument`: a message was refused, with this ("552 5.3.4 Message too
+	                     big"); else empty */
 	LM_EVENT_VRFY,  /**< decision, SMTP: `argument` */
 	LM_EVENT_EXPN,  /**< decision, SMTP: `argument` */
 	LM_EVENT_HELP,  /**< decision, SMTP: `argument` */
@@ -111,7 +113,10 @@ struct lm_auth {
 	struct lm_bytes authzid;   /**< who he wants to act as; empty: himself */
 	struct lm_bytes password;  /**< LM_AUTH_PASSWORD; wiped after the answer */
 	struct lm_bytes token;     /**< LM_AUTH_TOKEN */
-	bool ok;                   /**< LM_EVENT_AUTH_DONE: the proof was right */
+	/** CRAM-MD5: what the server said and the digest that came back (RFC 2195), for handlers
+	 * that compare them by themselves (LM_REPLY_PROVEN); else empty */
+	struct lm_bytes challenge, response;
+	bool ok; /**< LM_EVENT_AUTH_DONE: the proof was right */
 };
 
 /** What a reply is about, for LM_EVENT_SAY; what does not apply is 0 or empty. */
@@ -137,9 +142,10 @@ enum lm_dsn_notify {
 };
 
 struct lm_recipient {
-	struct lm_bytes address; /**< without angle brackets, as given, SMTP quoting kept */
-	struct lm_bytes orcpt;   /**< RFC 3461 ORCPT, as given; empty: none */
-	unsigned notify;         /**< enum lm_dsn_notify */
+	struct lm_bytes address;    /**< without angle brackets, as given, SMTP quoting kept */
+	struct lm_bytes orcpt;      /**< RFC 3461 ORCPT, as given; empty: none */
+	unsigned notify;            /**< enum lm_dsn_notify */
+	struct lm_bytes parameters; /**< what stands behind the path, as given; empty: nothing */
 };
 
 /** What MAIL and RCPT said. Valid until the transaction ends. */
@@ -147,14 +153,15 @@ struct lm_envelope {
 	struct lm_bytes sender; /**< without angle brackets; empty is the null path `<>` */
 	struct lm_recipient *recipients;
 	size_t recipient_count;
-	uint64_t size;         /**< RFC 1870 SIZE as declared; 0: not */
-	bool eight_bit;        /**< BODY=8BITMIME */
-	bool binary;           /**< BODY=BINARYMIME */
-	bool smtputf8;         /**< RFC 6531 */
-	bool require_tls;      /**< RFC 8689 */
-	char dsn_ret;          /**< RFC 3461 RET: 'F', 'H' or 0 */
-	struct lm_bytes envid; /**< RFC 3461 ENVID, as given; empty: none */
-	struct lm_bytes auth;  /**< RFC 4954 AUTH=, xtext decoded; empty: none */
+	uint64_t size;              /**< RFC 1870 SIZE as declared; 0: not */
+	bool eight_bit;             /**< BODY=8BITMIME */
+	bool binary;                /**< BODY=BINARYMIME */
+	bool smtputf8;              /**< RFC 6531 */
+	bool require_tls;           /**< RFC 8689 */
+	char dsn_ret;               /**< RFC 3461 RET: 'F', 'H' or 0 */
+	struct lm_bytes envid;      /**< RFC 3461 ENVID, as given; empty: none */
+	struct lm_bytes auth;       /**< RFC 4954 AUTH=, xtext decoded; empty: none */
+	struct lm_bytes parameters; /**< what stands behind MAIL's path, as given; empty: nothing */
 };
 
 /** What is known of a connection under TLS. */
@@ -184,8 +191,12 @@ struct lm_session_info {
 	struct lm_bytes helo;      /**< SMTP; empty before */
 	struct lm_bytes user;      /**< who is logged in; empty before */
 	struct lm_bytes mechanism; /**< how; empty before */
-	const char *language;      /**< POP3: "en" */
-	bool utf8;                 /**< POP3: UTF8 was given */
+	/** SMTP: what listed peers said by XCLIENT and by XFORWARD, as given: "NAME=a
+	 * ADDR=192.0.2.1" (values in xtext; of a name that comes twice the last one counts); empty:
+	 * nothing */
+	struct lm_bytes xclient, xforward;
+	const char *language; /**< POP3: "en" */
+	bool utf8;            /**< POP3: UTF8 was given */
 };
 
 struct lm_event {

@@ -25,6 +25,8 @@ enum lm_reply_flag {
 	LM_REPLY_CLOSE = 1 << 0,   /**< close the connection behind the reply */
 	LM_REPLY_SILENT = 1 << 1,  /**< with CLOSE: send no reply at all */
 	LM_REPLY_DISCARD = 1 << 2, /**< LM_EVENT_MAIL, RCPT, DATA: say yes and drop the message */
+	LM_REPLY_PROVEN = 1 << 3,  /**< LM_EVENT_AUTH of CRAM-MD5 with a yes: the handler compared
+	                              the response with the challenge; no secret is needed */
 };
 
 /** One message of a maildrop as POP3 shows it. */

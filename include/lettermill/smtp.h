@@ -43,8 +43,19 @@ struct lm_smtp_server_params {
 	unsigned max_errors; /**< bad commands until 421; 10 */
 	size_t max_line;     /**< command line with CRLF; AUTH lines may have 12288 (RFC 4954) */
 	/** Extensions and commands not to offer, separated by spaces ("STARTTLS VRFY"), in any
-	 * case; words of POP3 mean nothing here. NULL: none. */
+	 * case; words of POP3 mean nothing here. Such a command is an unknown one, such a parameter
+	 * too; without ENHANCEDSTATUSCODES replies have none, without CHUNKING there is no BDAT.
+	 * NULL: none. */
 	const char *hide;
+	/** EHLO keywords that are not announced and work all the same; NULL: none */
+	const char *unannounced;
+	const char *banner; /**< behind the name in the greeting; NULL: "ready" */
+	/** Where AUTH is offered: with so many commands before a login (AUTH and QUIT are not
+	 * counted) the session ends with 421; 0: any number */
+	unsigned max_unauthenticated;
+	/** Parameters of MAIL and RCPT that nobody knows are taken: handlers find them in
+	 * `parameters`. Else 555 */
+	bool unknown_parameters;
 };
 
 LM_API void lm_smtp_server_params_init(struct lm_smtp_server_params *params,
@@ -56,7 +67,8 @@ struct lm_smtp_server_peer {
 	uint16_t peer_port;
 	const char *local_address;
 	uint16_t local_port;
-	bool xclient; /**< a listed peer: XCLIENT is offered and believed */
+	bool xclient;  /**< a listed peer: XCLIENT is offered and believed */
+	bool xforward; /**< a listed peer: XFORWARD is offered, and shown to handlers */
 };
 
 /** Make a session; free with lm_session_free. Greets when its first event is pulled (or, with

@@ -16,14 +16,18 @@ static int cram_step(struct lm_sasl_server *s, bool has_response, struct lm_byte
                      struct lm_buf *out, enum lm_sasl_state *out_state)
 {
 	struct lm_bytes name, none = lm_bytes(NULL, 0);
+	size_t said;
 	int err, rc;
 
 	if (!s->session) {
 		if (has_response)
 			return lm_sasl_fail(s, LM_E_SYNTAX, out_state);
+		said = lm_buf_len(out);
 		err = lm_gs_start(s);
 		if (!err)
 			err = lm_gs_step(s, none, out, &rc);
+		if (!err)
+			err = lm_buf_add(&s->secret, lm_bytes_from(lm_buf_bytes(out), said));
 		if (!err)
 			*out_state = LM_SASL_CONTINUE;
 		return err;
@@ -34,6 +38,8 @@ static int cram_step(struct lm_sasl_server *s, bool has_response, struct lm_byte
 	if (err)
 		return err;
 	s->question.need = LM_NEED_PLAIN;
+	s->question.challenge = lm_buf_bytes(&s->secret);
+	s->question.response = lm_bytes_from(lm_buf_bytes(&s->first), name.len + 1);
 	return lm_sasl_ask(s, LM_AUTH_SECRET, name, none, none, out_state);
 }
 
@@ -45,6 +51,8 @@ static int cram_answer(struct lm_sasl_server *s, const struct lm_reply *reply, s
 
 	if (err && err != LM_E_AUTH)
 		return lm_sasl_fail(s, err, out_state);
+	if (!err && (reply->flags & LM_REPLY_PROVEN))
+		return lm_sasl_answer_final(s, reply, out, out_state);
 	/* The digest is computed for nobody too, so that a name that is not known costs the same.
 	 */
 	s->doomed = err || !plain.len || memchr(plain.data, 0, plain.len);

@@ -168,6 +168,10 @@ static void smtp_params(struct lm_config *c, const struct lm_config_base *base,
 	p->hide = words_or_null(o->hide);
 	p->min_rate = o->min_rate > UINT32_MAX ? UINT32_MAX : (uint32_t)o->min_rate;
 	p->max_errors = (unsigned)o->max_errors;
+	p->max_unauthenticated = (unsigned)o->max_unauthenticated_commands;
+	p->banner = o->banner;
+	p->unannounced = words_or_null(o->unannounced);
+	p->unknown_parameters = o->unknown_parameters.index == 1;
 }
 
 static void pop3_params(struct lm_config *c, const struct lm_config_base *base,

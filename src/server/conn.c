@@ -111,7 +111,8 @@ static int smtp_new(const struct lm_conn *conn, const struct lm_accepted *a, uin
                     struct lm_session **out_session)
 {
 	const struct lm_config *c = conn->setup->config;
-	const struct lm_option_nets *trusted = &c->options.xclient_from;
+	const struct lm_option_nets *xclient = &c->options.xclient_from;
+	const struct lm_option_nets *xforward = &c->options.xforward_from;
 
 	return lm_smtp_server_new(
 	        &c->smtp[conn->service][nearness(conn, a)],
@@ -121,7 +122,8 @@ static int smtp_new(const struct lm_conn *conn, const struct lm_accepted *a, uin
 	                .peer_port = a->peer_port,
 	                .local_address = a->local,
 	                .local_port = a->local_port,
-	                .xclient = lm_network_contains(trusted->items, trusted->count, a->peer),
+	                .xclient = lm_network_contains(xclient->items, xclient->count, a->peer),
+	                .xforward = lm_network_contains(xforward->items, xforward->count, a->peer),
 	        },
 	        lm_loop_now(conn->worker->loop), out_session);
 }

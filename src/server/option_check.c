@@ -9,7 +9,7 @@
 
 #include <strings.h>
 
-enum { NAME_MAX_LEN = 255, IMPLEMENTATION_MAX_LEN = 400 };
+enum { NAME_MAX_LEN = 255, IMPLEMENTATION_MAX_LEN = 400, BANNER_MAX_LEN = 200 };
 
 /* It stands in greetings, EHLO, Received and the APOP stamp, so nothing may break out of them. */
 bool lm_is_hostname(const char *name)
@@ -64,35 +64,51 @@ static int check_auth(const char *words, struct lm_error *out_error)
 	return 0;
 }
 
-static int check_hide(const char *words, struct lm_error *out_error)
+static bool can_hide(struct lm_bytes word)
+{
+	return lm_pop3_can_hide(word) || lm_smtp_can_hide(word);
+}
+
+static int check_words(const char *name, const char *words, bool (*fits)(struct lm_bytes),
+                       struct lm_error *out_error)
 {
 	struct lm_bytes rest = lm_str(words ? words : "");
 
 	while (rest.len) {
 		struct lm_bytes word = lm_next_word(&rest);
 
-		if (!lm_pop3_can_hide(word) && !lm_smtp_can_hide(word))
+		if (!fits(word))
 			return lm_fail(out_error, LM_E_CONFIG,
-			               "hide: \"%.*s\" is nothing that can be hidden",
+			               "%s: \"%.*s\" is nothing that can be hidden", name,
 			               word.len > 40 ? 40 : (int)word.len, (const char *)word.data);
 	}
 	return 0;
 }
 
-/* It stands in a line of CAPA. */
-static int check_implementation(const char *text, struct lm_error *out_error)
+/* It stands in a line of CAPA, or in the greeting. */
+static int check_text(const char *name, const char *text, size_t max, struct lm_error *out_error)
 {
 	size_t len = text ? strlen(text) : 0;
 
 	for (size_t i = 0; i < len; i++)
 		if ((uint8_t)text[i] < ' ' || (uint8_t)text[i] > '~')
 			return lm_fail(out_error, LM_E_CONFIG,
-			               "implementation: only printable ASCII characters can "
-			               "stand in it");
-	return len <= IMPLEMENTATION_MAX_LEN
+			               "%s: only printable ASCII characters can stand in it", name);
+	return len <= max
 	               ? 0
-	               : lm_fail(out_error, LM_E_CONFIG, "implementation: longer than %d octets",
-	                         IMPLEMENTATION_MAX_LEN);
+	               : lm_fail(out_error, LM_E_CONFIG, "%s: longer than %zu octets", name, max);
+}
+
+static int check_said(const struct lm_server_options *o, struct lm_error *out_error)
+{
+	int err = check_words("hide", o->hide, can_hide, out_error);
+
+	if (!err)
+		err = check_words("unannounced", o->unannounced, lm_smtp_is_extension, out_error);
+	if (!err)
+		err = check_text("implementation", o->implementation, IMPLEMENTATION_MAX_LEN,
+		                 out_error);
+	return err ? err : check_text("banner", o->banner, BANNER_MAX_LEN, out_error);
 }
 
 static bool listens(const struct lm_server_options *o)
@@ -140,8 +156,7 @@ int lm_server_options_check(const struct lm_server_options *o, struct lm_error *
 		return lm_fail(out_error, LM_E_CONFIG, "every listener is off: turn one on");
 	if (check_parts(o, out_error) < 0)
 		return LM_E_CONFIG;
-	if (check_hide(o->hide, out_error) < 0 ||
-	    check_implementation(o->implementation, out_error) < 0)
+	if (check_said(o, out_error) < 0)
 		return LM_E_CONFIG;
 	return check_auth(o->auth, out_error);
 }

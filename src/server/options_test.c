@@ -506,6 +506,32 @@ static void what_can_be_hidden_is_known(void **state)
 	assert_err(lm_server_options_complete(o, NULL, &why), 0);
 }
 
+static void what_smtp_says_is_checked(void **state)
+{
+	struct lm_server_options *o = *state;
+	struct lm_error why;
+	char text[256];
+
+	assert_set("data-dir", "/d");
+	assert_incomplete(o, "unannounced", "SIZE,VRFY");
+	assert_incomplete(o, "banner", "gr\xC3\xBC\xC3\x9F dich");
+	memset(text, 'x', 201);
+	text[201] = '\0';
+	assert_incomplete(o, "banner", text);
+	assert_err(lm_server_options_set(o, "banner", "a\r\nb", &why), LM_E_CONFIG);
+	assert_err(lm_server_options_set(o, "unknown-parameters", "keep", &why), LM_E_CONFIG);
+	assert_err(lm_server_options_set(o, "max-unauthenticated-commands", "-1", &why),
+	           LM_E_CONFIG);
+	assert_err(lm_server_options_set(o, "xforward-from", "nowhere", &why), LM_E_CONFIG);
+	assert_set("unannounced", "size, Starttls");
+	assert_set("banner", text + 1);
+	assert_set("unknown-parameters", "accept");
+	assert_err(lm_server_options_complete(o, NULL, &why), 0);
+	assert_string_equal(o->unannounced, "size Starttls");
+	assert_int_equal(o->unknown_parameters.index, 1);
+	assert_int_equal(o->max_unauthenticated_commands, 0);
+}
+
 static void names_that_reach_the_wire_are_checked(void **state)
 {
 	static const char *const good[] = { "mx.example.org", "a_b-c", "[127.0.0.1]",
@@ -634,6 +660,7 @@ int main(void)
 		T(what_contradicts_is_refused),
 		T(names_that_reach_the_wire_are_checked),
 		T(what_can_be_hidden_is_known),
+		T(what_smtp_says_is_checked),
 		T(mechanisms_are_known_ones),
 		T(something_must_listen),
 		T(directories_are_made),

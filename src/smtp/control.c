@@ -39,6 +39,8 @@ void lm_smtp_apply_connect(struct lm_smtp *s, const struct lm_smtp_verdict *v)
 		return;
 	}
 	lm_buf_init(&text, 2 * LM_SMTP_TEXT);
+	if (s->params->banner && !(v->reply && v->reply->text.len))
+		w.text = lm_str(s->params->banner);
 	err = lm_buf_printf(&text, "%s %s ", s->params->hostname, name);
 	if (!err)
 		err = lm_buf_add(&text, w.text);
@@ -63,10 +65,9 @@ void lm_smtp_apply_quit(struct lm_smtp *s, const struct lm_smtp_verdict *v)
 enum lm_smtp_reply_id lm_smtp_check_lookup(struct lm_smtp *s, struct lm_bytes argument)
 {
 	struct lm_bytes word = lm_str(" SMTPUTF8");
-	bool utf8 = argument.len > word.len &&
+	bool utf8 = argument.len > word.len && lm_smtp_works(s, "SMTPUTF8") &&
 	            lm_equal_nocase(lm_bytes_from(argument, argument.len - word.len), word);
 
-	(void)s;
 	if (!lm_path_is_8bit(argument))
 		return LM_SMTP_GOOD;
 	return utf8 && lm_is_utf8(argument) ? LM_SMTP_GOOD : LM_SMTP_R_LINE_8BIT;
@@ -85,6 +86,21 @@ void lm_smtp_apply_starttls(struct lm_smtp *s, const struct lm_smtp_verdict *v)
 	lm_smtp_say_words(s, &v->words);
 	if (!s->fatal)
 		lm_smtp_set_state(s, LM_SMTP_TLS);
+}
+
+enum { PROXY_MAX = 4096 }; /* octets of attributes kept */
+
+/* What a proxy says in several commands counts together. */
+static bool keep_attributes(struct lm_bytes *kept, struct lm_bytes text)
+{
+	struct lm_buf all;
+	bool good;
+
+	lm_buf_init(&all, PROXY_MAX + 1);
+	good = lm_buf_add(&all, *kept) == 0 && (!kept->len || lm_buf_add_str(&all, " ") == 0) &&
+	       lm_buf_add(&all, text) == 0 && lm_smtp_keep(kept, lm_buf_bytes(&all));
+	lm_buf_done(&all);
+	return good;
 }
 
 /* What XCLIENT may say of the peer; `unknown` says that the proxy does not know. */
@@ -177,6 +193,8 @@ enum lm_smtp_reply_id lm_smtp_check_xclient(struct lm_smtp *s, struct lm_bytes a
 
 	if (!s->xclient)
 		return LM_SMTP_R_XCLIENT_DENIED;
+	if (s->info.xclient.len + argument.len >= PROXY_MAX)
+		return LM_SMTP_R_PROXY_TOO_LONG;
 	good = read_attributes(&x, argument);
 	lm_buf_done(&x.login);
 	return good ? LM_SMTP_GOOD : LM_SMTP_R_SYNTAX;
@@ -211,7 +229,8 @@ void lm_smtp_apply_xclient(struct lm_smtp *s, const struct lm_smtp_verdict *v)
 	lm_smtp_drop(&s->info.user);
 	lm_smtp_drop(&s->info.mechanism);
 	s->info.esmtp = false;
-	good = read_attributes(&x, s->argument) && become(s, &x);
+	good = read_attributes(&x, s->argument) && become(s, &x) &&
+	       keep_attributes(&s->info.xclient, s->argument);
 	lm_buf_done(&x.login);
 	if (!good) {
 		lm_smtp_say(s, LM_SMTP_R_NO_MEMORY);
@@ -220,4 +239,46 @@ void lm_smtp_apply_xclient(struct lm_smtp *s, const struct lm_smtp_verdict *v)
 	}
 	lm_smtp_set_state(s, LM_SMTP_CONNECTING);
 	lm_smtp_decide(s, lm_smtp_row_of(LM_EVENT_CONNECT), lm_bytes(NULL, 0));
+}
+
+/* NAME=value, the value in xtext. */
+static bool is_forwarded(struct lm_bytes word)
+{
+	static const char *const names[] = { "NAME", "ADDR",  "PORT",  "PROTO",
+		                             "HELO", "IDENT", "SOURCE" };
+	struct lm_buf value;
+	bool known = false;
+
+	for (size_t i = 0; !known && i < sizeof(names) / sizeof(*names); i++) {
+		size_t n = strlen(names[i]);
+
+		known = lm_starts_nocase(word, names[i]) && word.len > n && word.data[n] == '=';
+		if (known)
+			word = lm_bytes_from(word, n + 1);
+	}
+	lm_buf_init(&value, LM_SMTP_TEXT);
+	known = known && word.len && lm_xtext_decode(word, &value) == 0 &&
+	        !has_control(lm_buf_bytes(&value));
+	lm_buf_done(&value);
+	return known;
+}
+
+enum lm_smtp_reply_id lm_smtp_check_xforward(struct lm_smtp *s, struct lm_bytes argument)
+{
+	if (!s->xforward)
+		return LM_SMTP_R_XCLIENT_DENIED;
+	if (s->info.xforward.len + argument.len >= PROXY_MAX)
+		return LM_SMTP_R_PROXY_TOO_LONG;
+	while (argument.len)
+		if (!is_forwarded(lm_next_word(&argument)))
+			return LM_SMTP_R_SYNTAX;
+	return LM_SMTP_GOOD;
+}
+
+void lm_smtp_apply_xforward(struct lm_smtp *s, const struct lm_smtp_verdict *v)
+{
+	if (keep_attributes(&s->info.xforward, s->argument))
+		lm_smtp_say_words(s, &v->words);
+	else
+		lm_smtp_say(s, LM_SMTP_R_NO_MEMORY);
 }

@@ -5,6 +5,32 @@
 
 enum { HELLO_MAX = 255 };
 
+/* Is the word among `words`, which spaces part? */
+static bool is_listed(const char *words, struct lm_bytes word)
+{
+	struct lm_bytes rest = lm_str(words);
+
+	while (rest.len)
+		if (lm_equal_nocase(lm_next_word(&rest), word))
+			return true;
+	return false;
+}
+
+bool lm_smtp_hides(const struct lm_smtp *s, struct lm_bytes word)
+{
+	return s->params->hide && is_listed(s->params->hide, word);
+}
+
+const struct lm_smtp_command *lm_smtp_command_of(const struct lm_smtp *s, struct lm_bytes verb)
+{
+	const struct lm_smtp_command *c = lm_smtp_command_find(s->params->protocol, verb);
+	bool chunk = c && c->check == lm_smtp_check_bdat;
+
+	if (!c || !s->params->hide || !lm_smtp_hides(s, lm_str(c->verb)))
+		return chunk && lm_smtp_hides(s, lm_str("CHUNKING")) ? NULL : c;
+	return NULL;
+}
+
 static bool has_always(const struct lm_smtp *s)
 {
 	(void)s;
@@ -24,6 +50,16 @@ static bool has_requiretls(const struct lm_smtp *s)
 static bool has_xclient(const struct lm_smtp *s)
 {
 	return s->xclient;
+}
+
+static bool has_xforward(const struct lm_smtp *s)
+{
+	return s->xforward;
+}
+
+static bool has_chunking(const struct lm_smtp *s)
+{
+	return lm_smtp_command_of(s, lm_str("BDAT")) != NULL;
 }
 
 /* Offered where it would not be refused at once. */
@@ -70,6 +106,12 @@ static int add_attributes(const struct lm_smtp *s, struct lm_buf *out)
 	return lm_buf_add_str(out, " NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
 }
 
+static int add_forwarded(const struct lm_smtp *s, struct lm_buf *out)
+{
+	(void)s;
+	return lm_buf_add_str(out, " NAME ADDR PORT PROTO HELO IDENT SOURCE");
+}
+
 static const struct {
 	const char *keyword;
 	bool (*has)(const struct lm_smtp *);
@@ -81,21 +123,27 @@ static const struct {
 };
 enum { EXTENSIONS = sizeof(extensions) / sizeof(*extensions) };
 
-bool lm_smtp_announces(const struct lm_smtp *s, const char *keyword)
+static bool works(const struct lm_smtp *s, size_t i)
+{
+	return !lm_smtp_hides(s, lm_str(extensions[i].keyword)) && extensions[i].has(s);
+}
+
+bool lm_smtp_works(const struct lm_smtp *s, const char *keyword)
 {
 	for (size_t i = 0; i < EXTENSIONS; i++)
 		if (lm_bytes_equal(lm_str(extensions[i].keyword), lm_str(keyword)))
-			return extensions[i].has(s);
+			return works(s, i);
 	return false;
 }
 
-/* Asked once: a condition may cost something. */
+/* Asked once: a condition may cost something. EXTENSIONS: nothing is on offer. */
 static size_t offers(const struct lm_smtp *s, bool out_has[EXTENSIONS])
 {
-	size_t last = 0;
+	const char *quiet = s->params->unannounced ? s->params->unannounced : "";
+	size_t last = EXTENSIONS;
 
 	for (size_t i = 0; i < EXTENSIONS; i++) {
-		out_has[i] = extensions[i].has(s);
+		out_has[i] = !is_listed(quiet, lm_str(extensions[i].keyword)) && works(s, i);
 		if (out_has[i])
 			last = i;
 	}
@@ -108,9 +156,9 @@ static void say_offer(struct lm_smtp *s, const struct lm_smtp_words *hello)
 	size_t last = offers(s, has);
 	struct lm_buf line;
 
-	lm_smtp_say_line(s, hello, false);
+	lm_smtp_say_line(s, hello, last == EXTENSIONS);
 	lm_buf_init(&line, LM_SMTP_TEXT);
-	for (size_t i = 0; i <= last && !s->fatal; i++) {
+	for (size_t i = 0; i <= last && i < EXTENSIONS && !s->fatal; i++) {
 		struct lm_smtp_words w = { .code = hello->code };
 		int err;
 
@@ -159,6 +207,15 @@ void lm_smtp_apply_hello(struct lm_smtp *s, const struct lm_smtp_verdict *v)
 		lm_smtp_say_words(s, &w);
 }
 
+static bool may_use(const struct lm_smtp *s, const struct lm_smtp_command *c)
+{
+	if (c->check == lm_smtp_check_xclient && !s->xclient)
+		return false;
+	if (c->check == lm_smtp_check_xforward && !s->xforward)
+		return false;
+	return lm_smtp_command_of(s, lm_str(c->verb)) != NULL;
+}
+
 static void help_all(struct lm_smtp *s)
 {
 	unsigned by = s->params->protocol == LM_LMTP ? LM_SMTP_BY_LMTP : LM_SMTP_BY_SMTP;
@@ -168,7 +225,7 @@ static void help_all(struct lm_smtp *s)
 
 	for (size_t i = 0; i < count; i++) {
 		w.text = lm_str(c[i].doc);
-		if ((c[i].protocols & by) && (c[i].check != lm_smtp_check_xclient || s->xclient))
+		if ((c[i].protocols & by) && may_use(s, &c[i]))
 			lm_smtp_say_line(s, &w, false);
 	}
 	w.text = lm_str("End of help");
@@ -178,7 +235,7 @@ static void help_all(struct lm_smtp *s)
 void lm_smtp_apply_help(struct lm_smtp *s, const struct lm_smtp_verdict *v)
 {
 	struct lm_smtp_words w = v->words;
-	const struct lm_smtp_command *c = lm_smtp_command_find(s->params->protocol, s->argument);
+	const struct lm_smtp_command *c = lm_smtp_command_of(s, s->argument);
 
 	if (!v->yes || v->words.text.len) {
 		lm_smtp_say_words(s, &w);

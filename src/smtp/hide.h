@@ -9,5 +9,7 @@
 /** Whether params.hide may have this word, in any case: an extension or a command that a server can
  * do without. */
 bool lm_smtp_can_hide(struct lm_bytes word);
+/** Whether it is an EHLO keyword, in any case. */
+bool lm_smtp_is_extension(struct lm_bytes word);
 
 #endif

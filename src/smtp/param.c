@@ -11,6 +11,7 @@ typedef enum lm_smtp_reply_id (*read_fn)(struct lm_smtp *, struct lm_bytes value
 
 struct param {
 	const char *name;
+	const char *extension; /* it belongs to */
 	bool of_rcpt;
 	bool has_value;
 	bool (*legal)(const struct lm_smtp *);
@@ -30,7 +31,12 @@ static bool always(const struct lm_smtp *s)
 
 static bool under_tls(const struct lm_smtp *s)
 {
-	return lm_smtp_announces(s, "REQUIRETLS");
+	return lm_smtp_works(s, "REQUIRETLS");
+}
+
+static bool with_body(const struct lm_smtp *s)
+{
+	return lm_smtp_works(s, "8BITMIME") || lm_smtp_works(s, "BINARYMIME");
 }
 
 static bool with_auth(const struct lm_smtp *s)
@@ -55,8 +61,8 @@ static enum lm_smtp_reply_id read_body(struct lm_smtp *s, struct lm_bytes v, str
 	struct lm_envelope *e = &s->txn->envelope;
 
 	(void)r;
-	e->eight_bit = lm_equal_nocase(v, lm_str("8BITMIME"));
-	e->binary = lm_equal_nocase(v, lm_str("BINARYMIME"));
+	e->eight_bit = lm_equal_nocase(v, lm_str("8BITMIME")) && lm_smtp_works(s, "8BITMIME");
+	e->binary = lm_equal_nocase(v, lm_str("BINARYMIME")) && lm_smtp_works(s, "BINARYMIME");
 	return good_if(e->eight_bit || e->binary || lm_equal_nocase(v, lm_str("7BIT")));
 }
 
@@ -202,25 +208,40 @@ static enum lm_smtp_reply_id read_orcpt(struct lm_smtp *s, struct lm_bytes v,
 }
 
 static const struct param params[] = {
-	{ "SIZE", false, true, always, read_size },
-	{ "BODY", false, true, always, read_body },
-	{ "SMTPUTF8", false, false, always, read_smtputf8 },
-	{ "RET", false, true, always, read_ret },
-	{ "ENVID", false, true, always, read_envid },
-	{ "AUTH", false, true, with_auth, read_auth },
-	{ "REQUIRETLS", false, false, under_tls, read_requiretls },
-	{ "NOTIFY", true, true, always, read_notify },
-	{ "ORCPT", true, true, always, read_orcpt },
+	{ "SIZE", "SIZE", false, true, always, read_size },
+	{ "BODY", "", false, true, with_body, read_body },
+	{ "SMTPUTF8", "SMTPUTF8", false, false, always, read_smtputf8 },
+	{ "RET", "DSN", false, true, always, read_ret },
+	{ "ENVID", "DSN", false, true, always, read_envid },
+	{ "AUTH", "AUTH", false, true, with_auth, read_auth },
+	{ "REQUIRETLS", "REQUIRETLS", false, false, under_tls, read_requiretls },
+	{ "NOTIFY", "DSN", true, true, always, read_notify },
+	{ "ORCPT", "DSN", true, true, always, read_orcpt },
 };
 enum { PARAMS = sizeof(params) / sizeof(*params) };
 
 static size_t find(const struct lm_smtp *s, bool of_rcpt, struct lm_bytes name)
 {
 	for (size_t i = 0; i < PARAMS; i++)
-		if (params[i].of_rcpt == of_rcpt && params[i].legal(s) &&
-		    lm_equal_nocase(name, lm_str(params[i].name)))
+		if (params[i].of_rcpt == of_rcpt && lm_equal_nocase(name, lm_str(params[i].name)) &&
+		    params[i].legal(s) && !lm_smtp_hides(s, lm_str(params[i].extension)))
 			return i;
 	return PARAMS;
+}
+
+/* RFC 5321 4.1.2: esmtp-param. The value's own form nobody knows. */
+static bool is_wellformed(struct lm_bytes name, struct lm_bytes value, bool has_value)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		uint8_t c = lm_upper(name.data[i]);
+
+		if (!(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && (c != '-' || !i))
+			return false;
+	}
+	for (size_t i = 0; i < value.len; i++)
+		if (value.data[i] <= ' ' || value.data[i] == '=' || value.data[i] == 0x7F)
+			return false;
+	return has_value == (value.len > 0);
 }
 
 static enum lm_smtp_reply_id read_one(struct lm_smtp *s, struct lm_bytes word,
@@ -235,8 +256,11 @@ static enum lm_smtp_reply_id read_one(struct lm_smtp *s, struct lm_bytes word,
 	if (!name.len)
 		return LM_SMTP_R_SYNTAX;
 	i = find(s, r != NULL, name);
-	if (i == PARAMS || !s->info.esmtp)
+	if (!s->info.esmtp || (i == PARAMS && !s->params->unknown_parameters))
 		return LM_SMTP_R_NO_PARAMETER;
+	if (i == PARAMS)
+		return good_if(is_wellformed(name, value, equals != NULL) &&
+		               (s->txn->envelope.smtputf8 || !lm_path_is_8bit(value)));
 	if ((*seen & (1u << i)) || params[i].has_value != (value.len > 0) || (equals && !value.len))
 		return LM_SMTP_R_BAD_PARAMETER;
 	*seen |= 1u << i;

@@ -42,12 +42,12 @@ static size_t add_number(uint8_t *out, unsigned n)
 }
 
 /* What stands in front of the text; by hand, since every reply passes here. */
-static size_t add_prefix(uint8_t *out, const struct lm_smtp_words *w, bool last)
+static size_t add_prefix(uint8_t *out, const struct lm_smtp_words *w, bool enhanced, bool last)
 {
 	size_t n = add_number(out, (unsigned)w->code);
 
 	out[n++] = last ? ' ' : '-';
-	for (size_t i = 0; i < 3 && w->enhanced[0]; i++) {
+	for (size_t i = 0; i < 3 && enhanced && w->enhanced[0]; i++) {
 		n += add_number(out + n, w->enhanced[i]);
 		out[n++] = i < 2 ? '.' : ' ';
 	}
@@ -58,6 +58,7 @@ static void add_line(struct lm_smtp *s, const struct lm_smtp_words *w, struct lm
                      bool last)
 {
 	bool utf8 = s->txn && s->txn->envelope.smtputf8;
+	bool plain = s->params->hide && lm_smtp_hides(s, lm_str("ENHANCEDSTATUSCODES"));
 	uint8_t *room;
 	size_t n;
 	int err = lm_buf_room(&s->output, PREFIX_ROOM + text.len + 2, &room);
@@ -66,7 +67,7 @@ static void add_line(struct lm_smtp *s, const struct lm_smtp_words *w, struct lm
 		lm_smtp_fail(s, err);
 		return;
 	}
-	n = add_prefix(room, w, last);
+	n = add_prefix(room, w, !plain, last);
 	if (text.len)
 		memcpy(room + n, text.data, text.len);
 	clean(room + n, text.len, utf8);

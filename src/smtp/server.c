@@ -39,7 +39,7 @@ static void cancel_decision(struct lm_smtp *s)
 	s->limbo = s->decision;
 	s->decision = 0;
 	if (s->txn && s->txn->accepted)
-		s->notice_abort = true;
+		lm_smtp_note_abort(s);
 	s->limbo_txn = s->txn;
 	s->txn = NULL;
 }
@@ -207,12 +207,40 @@ static void unknown(struct lm_smtp *s, struct lm_bytes text)
 		lm_smtp_say(s, LM_SMTP_R_NO_MEMORY);
 }
 
+/* A web page that makes a browser talk here must not get a word through: the lines behind the
+ * request are its own (RFC 9112 3). */
+static bool is_http(struct lm_bytes line)
+{
+	struct lm_bytes rest = line, target, version;
+
+	lm_next_word(&rest);
+	target = lm_next_word(&rest);
+	version = lm_next_word(&rest);
+	return target.len && version.len == 8 && !rest.len && lm_starts_nocase(version, "HTTP/");
+}
+
+static bool is_one_too_early(struct lm_smtp *s, const struct lm_smtp_command *c)
+{
+	unsigned max = s->params->max_unauthenticated;
+	bool free = c && (c->check == lm_smtp_check_auth || c->row.event == LM_EVENT_QUIT);
+
+	if (!max || free || s->info.user.len || !s->params->mechanisms ||
+	    lm_smtp_hides(s, lm_str("AUTH")))
+		return false;
+	return ++s->before_login >= max;
+}
+
 static void dispatch(struct lm_smtp *s, const struct lm_line *line)
 {
 	struct lm_bytes rest = line->text, verb = lm_next_word(&rest);
-	const struct lm_smtp_command *c = lm_smtp_command_find(s->params->protocol, verb);
+	const struct lm_smtp_command *c = lm_smtp_command_of(s, verb);
 	enum lm_smtp_reply_id bad = check_line(s, c, line);
 
+	if (is_http(line->text) || is_one_too_early(s, c)) {
+		lm_smtp_say(s, is_http(line->text) ? LM_SMTP_R_HTTP : LM_SMTP_R_TOO_MANY_EARLY);
+		lm_smtp_close(s);
+		return;
+	}
 	while (rest.len && (rest.data[rest.len - 1] == ' ' || rest.data[rest.len - 1] == '\t'))
 		rest.len--; /* RFC 5321 4.1.1: blanks at the end are tolerated */
 	if (bad)
@@ -381,9 +409,12 @@ static int op_event(struct lm_session *session, struct lm_event *out_event)
 	struct lm_smtp *s = of(session);
 
 	*out_event = (struct lm_event){ .info = &s->info };
-	if (take_notice(&s->notice_tls, LM_EVENT_TLS, out_event) ||
-	    take_notice(&s->notice_abort, LM_EVENT_ABORT, out_event))
+	if (take_notice(&s->notice_tls, LM_EVENT_TLS, out_event))
 		return 1;
+	if (take_notice(&s->notice_abort, LM_EVENT_ABORT, out_event)) {
+		out_event->argument = s->abort_why ? lm_str(s->abort_why) : lm_bytes(NULL, 0);
+		return 1;
+	}
 	/* Asked no sooner, so that an owner who feeds first learns of early talkers. */
 	if (s->fresh && s->state == LM_SMTP_CONNECTING && !s->fatal)
 		lm_smtp_decide(s, lm_smtp_row_of(LM_EVENT_CONNECT), lm_bytes(NULL, 0));
@@ -522,6 +553,8 @@ static void forget_peer(struct lm_smtp *s)
 	lm_smtp_drop(&s->info.helo);
 	lm_smtp_drop(&s->info.user);
 	lm_smtp_drop(&s->info.mechanism);
+	lm_smtp_drop(&s->info.xclient);
+	lm_smtp_drop(&s->info.xforward);
 	s->info.esmtp = false;
 }
 
@@ -586,6 +619,7 @@ static void op_free(struct lm_session *session)
 	lm_smtp_auth_end(s);
 	lm_smtp_refusal_clear(s);
 	forget_peer(s);
+	lm_free(s->abort_why);
 	lm_line_wipe(&s->line);
 	lm_buf_done(&s->output);
 	lm_buf_wipe(&s->scratch);
@@ -665,6 +699,7 @@ int lm_smtp_server_new(const struct lm_smtp_server_params *params,
 	copy_address(s->info.peer_address, peer->peer_address);
 	copy_address(s->info.local_address, peer->local_address);
 	s->xclient = peer->xclient;
+	s->xforward = peer->xforward;
 	s->now = s->active = now;
 	lm_line_reader_init(&s->line, params->max_line > LM_SMTP_AUTH_LINE ? params->max_line
 	                                                                   : LM_SMTP_AUTH_LINE);

@@ -123,14 +123,16 @@ struct lm_smtp {
 	struct lm_smtp_txn *limbo_txn;
 	bool pulled; /**< the open decision was handed out */
 	unsigned errors;
+	unsigned before_login; /**< commands */
 	bool notice_tls, notice_abort, notice_disconnect;
 	bool fresh; /**< nobody has looked yet: CONNECT is still to be asked */
-	bool draining, greeted, heard, xclient, chunk_last;
+	bool draining, greeted, heard, xclient, xforward, chunk_last;
 	struct lm_smtp_txn *txn;
 	struct lm_smtp_auth *auth;
 	uint64_t chunk_left;          /**< octets of the current chunk still to come */
 	struct lm_smtp_words refusal; /**< code 0: none. What the message gets at its end */
 	char *refusal_text;
+	char *abort_why; /**< argument of the next ABORT; NULL: empty */
 	lm_time_ms now, active, line_start, rate_start;
 	uint64_t rate_octets;
 };
@@ -178,6 +180,8 @@ int lm_smtp_judge(const struct lm_smtp_row *row, const struct lm_reply *reply,
 void lm_smtp_txn_end(struct lm_smtp *s, bool abort);
 
 void lm_smtp_txn_free(struct lm_smtp_txn *txn);
+/** ABORT is due. */
+void lm_smtp_note_abort(struct lm_smtp *s);
 
 /* param.c */
 
@@ -201,8 +205,12 @@ void lm_smtp_refusal_clear(struct lm_smtp *s);
 
 /* ehlo.c */
 
-/** "AUTH" is among what EHLO announces now, for example. */
-bool lm_smtp_announces(const struct lm_smtp *s, const char *keyword);
+/** The word does not exist here: a verb or an EHLO keyword. */
+bool lm_smtp_hides(const struct lm_smtp *s, struct lm_bytes word);
+/** The command with this verb, as long as it is not hidden. */
+const struct lm_smtp_command *lm_smtp_command_of(const struct lm_smtp *s, struct lm_bytes verb);
+/** Whether an extension can be used now: what EHLO announces, but for `unannounced`. */
+bool lm_smtp_works(const struct lm_smtp *s, const char *keyword);
 
 /* auth.c */
 

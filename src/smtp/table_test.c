@@ -16,7 +16,7 @@ static void each_command_is_documented(void **state)
 	const struct lm_smtp_command *c = lm_smtp_commands(&count);
 
 	(void)state;
-	assert_int_equal(count, 16);
+	assert_int_equal(count, 17);
 	for (size_t i = 0; i < count; i++) {
 		assert_true(strlen(c[i].verb) >= 4 && strlen(c[i].rfc) > 0);
 		assert_int_equal(strncmp(c[i].doc, c[i].verb, strlen(c[i].verb)), 0);
@@ -62,6 +62,7 @@ static void help_tells_the_truth(enum lm_protocol protocol, unsigned by)
 	p.params.decides = 0;
 	p.params.max_errors = 0;
 	p.who.xclient = true;
+	p.who.xforward = true;
 	peer_open(&p);
 	for (size_t i = 0; i < count; i++) {
 		char text[100];
@@ -94,36 +95,45 @@ static void help(void **state)
 /* What is due where a keyword is announced, and where it is not. */
 static const struct {
 	const char *keyword, *command;
-	int with, without;
+	int with, without, hidden;
 } truths[] = {
-	{ "PIPELINING", "NOOP\r\nNOOP\r\n", 250, 250 },
-	{ "SIZE", "MAIL FROM:<a@x> SIZE=1\r\n", 250, 0 },
-	{ "8BITMIME", "MAIL FROM:<a@x> BODY=8BITMIME\r\n", 250, 0 },
-	{ "SMTPUTF8", "MAIL FROM:<\xC3\xA4@x> SMTPUTF8\r\n", 250, 0 },
-	{ "CHUNKING", "MAIL FROM:<a@x>\r\n", 250, 0 },
-	{ "BINARYMIME", "MAIL FROM:<a@x> BODY=BINARYMIME\r\n", 250, 0 },
-	{ "DSN", "MAIL FROM:<a@x> RET=FULL ENVID=x\r\n", 250, 0 },
-	{ "ENHANCEDSTATUSCODES", "NOOP\r\n", 250, 0 },
-	{ "LIMITS", "NOOP\r\n", 250, 0 },
-	{ "STARTTLS", "STARTTLS\r\n", 220, 503 },
-	{ "REQUIRETLS", "MAIL FROM:<a@x> REQUIRETLS\r\n", 250, 555 },
-	{ "AUTH", "AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", 235, 538 },
-	{ "XCLIENT", "XCLIENT PORT=1\r\n", 220, 550 },
-	{ "HELP", "HELP NOOP\r\n", 214, 0 },
+	{ "PIPELINING", "NOOP\r\nNOOP\r\n", 250, 250, 250 },
+	{ "SIZE", "MAIL FROM:<a@x> SIZE=1\r\n", 250, 0, 555 },
+	{ "8BITMIME", "MAIL FROM:<a@x> BODY=8BITMIME\r\n", 250, 0, 501 },
+	{ "SMTPUTF8", "MAIL FROM:<\xC3\xA4@x> SMTPUTF8\r\n", 250, 0, 555 },
+	{ "CHUNKING", "MAIL FROM:<a@x>\r\n", 250, 0, 250 },
+	{ "BINARYMIME", "MAIL FROM:<a@x> BODY=BINARYMIME\r\n", 250, 0, 501 },
+	{ "DSN", "MAIL FROM:<a@x> RET=FULL ENVID=x\r\n", 250, 0, 555 },
+	{ "ENHANCEDSTATUSCODES", "NOOP\r\n", 250, 0, 250 },
+	{ "LIMITS", "NOOP\r\n", 250, 0, 250 },
+	{ "STARTTLS", "STARTTLS\r\n", 220, 503, 500 },
+	{ "REQUIRETLS", "MAIL FROM:<a@x> REQUIRETLS\r\n", 250, 555, 555 },
+	{ "AUTH", "AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", 235, 538, 500 },
+	{ "XCLIENT", "XCLIENT PORT=1\r\n", 220, 550, 500 },
+	{ "XFORWARD", "XFORWARD PORT=1\r\n", 250, 550, 500 },
+	{ "HELP", "HELP NOOP\r\n", 214, 0, 500 },
 };
 
-static void open_in_state(struct peer *p, bool under_tls, bool xclient)
+static void open_hiding(struct peer *p, bool under_tls, bool xclient, const char *hide,
+                        const char *unannounced)
 {
 	peer_init(p, LM_SMTP);
+	p->params.hide = hide;
+	p->params.unannounced = unannounced;
 	p->params.tls = true;
 	p->params.plain_login = false;
 	p->params.mechanisms = "PLAIN";
-	p->who.xclient = xclient;
+	p->who.xclient = p->who.xforward = xclient;
 	assert_err(lm_smtp_server_new(&p->params, &p->who, p->now, &p->session), 0);
 	if (under_tls)
 		assert_err(lm_session_tls_up(p->session, &tls, p->now), 0);
 	peer_pump(p);
 	peer_say(p, "EHLO c\r\n");
+}
+
+static void open_in_state(struct peer *p, bool under_tls, bool xclient)
+{
+	open_hiding(p, under_tls, xclient, NULL, NULL);
 }
 
 static bool announced(const struct peer *p, const char *keyword)
@@ -148,11 +158,33 @@ static void ehlo_tells_the_truth(void **state)
 
 			open_in_state(&p, how & 1, how & 2);
 			on = announced(&p, truths[i].keyword);
-			assert_int_equal(on, lm_smtp_announces(peer_inside(&p), truths[i].keyword));
+			assert_int_equal(on, lm_smtp_works(peer_inside(&p), truths[i].keyword));
 			want = on ? truths[i].with : truths[i].without;
 			assert_int_not_equal(want, 0);
 			peer_say(&p, truths[i].command);
 			assert_int_equal(peer_code(&p), want);
+			peer_done(&p);
+		}
+}
+
+/* Hidden: neither announced nor done. Not announced only: done. */
+static void hidden_and_unannounced(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(truths) / sizeof(*truths); i++)
+		for (unsigned how = 0; how < 4; how++) {
+			bool tls_up = strcmp(truths[i].keyword, "STARTTLS") != 0;
+			bool hide = how & 1;
+			char words[80];
+			struct peer p;
+
+			snprintf(words, sizeof(words), how & 2 ? "nonsense %s LIST" : "%s",
+			         truths[i].keyword);
+			open_hiding(&p, tls_up, true, hide ? words : NULL, hide ? NULL : words);
+			assert_false(announced(&p, truths[i].keyword));
+			assert_true(announced(&p, i ? "PIPELINING" : "SIZE"));
+			peer_say(&p, truths[i].command);
+			assert_int_equal(peer_code(&p), hide ? truths[i].hidden : truths[i].with);
 			peer_done(&p);
 		}
 }
@@ -221,6 +253,7 @@ int main(void)
 		cmocka_unit_test(each_decision_has_a_row),
 		cmocka_unit_test(help),
 		cmocka_unit_test(ehlo_tells_the_truth),
+		cmocka_unit_test(hidden_and_unannounced),
 		cmocka_unit_test(every_keyword_is_tested),
 		cmocka_unit_test(auth_is_gone_once_logged_in),
 		cmocka_unit_test(defaults),

@@ -4,6 +4,8 @@
 #include "smtp/path.h"
 #include "wire/text.h"
 
+#include <stdio.h>
+
 enum { ARENA_BASE = 64 * 1024, ARENA_RECIPIENT = 1024, FIRST_ROOM = 4 };
 
 void lm_smtp_txn_free(struct lm_smtp_txn *t)
@@ -21,10 +23,27 @@ void lm_smtp_txn_free(struct lm_smtp_txn *t)
 void lm_smtp_txn_end(struct lm_smtp *s, bool abort)
 {
 	if (s->txn && s->txn->accepted && abort)
-		s->notice_abort = true;
+		lm_smtp_note_abort(s);
+	if (s->txn) /* it was told for this one (Postfix XFORWARD) */
+		lm_smtp_drop(&s->info.xforward);
 	lm_smtp_txn_free(s->txn);
 	s->txn = NULL;
 	lm_smtp_refusal_clear(s);
+}
+
+/* What a handler learns of why its message ended. */
+void lm_smtp_note_abort(struct lm_smtp *s)
+{
+	const struct lm_smtp_words *w = &s->refusal;
+
+	s->notice_abort = true;
+	lm_free(s->abort_why);
+	s->abort_why = w->code ? lm_alloc(LM_SMTP_TEXT) : NULL;
+	if (s->abort_why && w->enhanced[0])
+		snprintf(s->abort_why, LM_SMTP_TEXT, "%d %d.%d.%d %.*s", w->code, w->enhanced[0],
+		         w->enhanced[1], w->enhanced[2], LM_FMT(w->text));
+	else if (s->abort_why)
+		snprintf(s->abort_why, LM_SMTP_TEXT, "%d %.*s", w->code, LM_FMT(w->text));
 }
 
 static struct lm_smtp_txn *txn_new(const struct lm_smtp *s)
@@ -53,6 +72,14 @@ static bool read_path(struct lm_bytes argument, const char *prefix, enum lm_path
 	return out_rest->len == 0 || out_rest->data[0] == ' ';
 }
 
+static bool keep_parameters(struct lm_smtp_txn *t, struct lm_bytes given, struct lm_bytes *out)
+{
+	if (!given.len)
+		return true;
+	*out = lm_arena_copy(&t->arena, given);
+	return out->data != NULL;
+}
+
 static enum lm_smtp_reply_id check_mail(struct lm_smtp *s, struct lm_bytes argument)
 {
 	struct lm_envelope *e = &s->txn->envelope;
@@ -67,7 +94,9 @@ static enum lm_smtp_reply_id check_mail(struct lm_smtp *s, struct lm_bytes argum
 	if (lm_path_is_8bit(address) && !e->smtputf8)
 		return LM_SMTP_R_NEEDS_UTF8;
 	e->sender = lm_arena_copy(&s->txn->arena, address);
-	return e->sender.data ? LM_SMTP_GOOD : LM_SMTP_R_NO_MEMORY;
+	if (!e->sender.data || !keep_parameters(s->txn, lm_trim(rest), &e->parameters))
+		return LM_SMTP_R_NO_MEMORY;
+	return LM_SMTP_GOOD;
 }
 
 enum lm_smtp_reply_id lm_smtp_check_mail(struct lm_smtp *s, struct lm_bytes argument)
@@ -129,6 +158,7 @@ enum lm_smtp_reply_id lm_smtp_check_rcpt(struct lm_smtp *s, struct lm_bytes argu
 
 	if (!read_path(argument, "TO:", LM_PATH_RECIPIENT, &r.address, &rest))
 		return LM_SMTP_R_RCPT_SYNTAX;
+	r.parameters = lm_trim(rest);
 	bad = lm_smtp_rcpt_params(s, rest, &r);
 	if (bad)
 		return bad;
@@ -147,14 +177,14 @@ enum lm_smtp_reply_id lm_smtp_check_rcpt(struct lm_smtp *s, struct lm_bytes argu
 static bool keep_recipient(struct lm_smtp_txn *t)
 {
 	struct lm_recipient *r = last_recipient(t);
-	struct lm_bytes orcpt = r->orcpt;
+	struct lm_bytes given = r->parameters;
 
 	r->address = lm_arena_copy(&t->arena, r->address);
-	if (r->address.data && orcpt.len) {
-		r->orcpt = lm_arena_copy(&t->arena, orcpt);
-		return r->orcpt.data != NULL;
-	}
-	return r->address.data != NULL;
+	if (!r->address.data || !keep_parameters(t, given, &r->parameters))
+		return false;
+	if (r->orcpt.len) /* a part of them */
+		r->orcpt.data = r->parameters.data + (r->orcpt.data - given.data);
+	return true;
 }
 
 static bool keep_fate(struct lm_smtp_txn *t, bool dropped)
