@@ -420,6 +420,9 @@ declare namespace infinity {
 		/** Bad commands after which a connection is closed: it is not a mail client. Default: 10.
 		 * */
 		maxErrors?: number;
+		/** SMTP commands before a login after which a connection is closed, where login is
+		 * offered: who has an account does not look round for long; 0 is no limit. Default: 0. */
+		maxUnauthenticatedCommands?: number;
 		/** How long a handler or the store may think; then the client gets a temporary failure
 		 * and may try again. Default: 30s. */
 		handlerTimeout?: number | string;
@@ -427,6 +430,14 @@ declare namespace infinity {
 		 * since such octets are used to smuggle messages, or keep them as they are. Default: refuse.
 		 * */
 		bareNewlines?: 'refuse' | 'keep';
+		/** What SMTP and LMTP greetings say behind the name; "ready" by itself. */
+		banner?: string;
+		/** SMTP extensions that work and that EHLO does not mention, for clients that stumble
+		 * over one of them, separated by commas. */
+		unannounced?: string | string[];
+		/** What becomes of MAIL and RCPT with parameters that nobody knows: 555, or they are
+		 * accepted, for programs whose own handlers read them. Default: refuse. */
+		unknownParameters?: 'refuse' | 'accept';
 		/** Serve clients of the smtp listener that talk before they were greeted; most that do
 		 * are not mail servers. Default: no. */
 		earlyTalkers?: boolean;
@@ -438,6 +449,9 @@ declare namespace infinity {
 		proxyFrom?: string | string[];
 		/** Mail servers that may say with XCLIENT whom they speak for. Repeatable. */
 		xclientFrom?: string | string[];
+		/** Mail servers that may say with XFORWARD where they had a message from; handlers see
+		 * it, nothing is decided by it. Repeatable. */
+		xforwardFrom?: string | string[];
 		/** How much is logged; passwords never are. Default: info. */
 		logLevel?: 'error' | 'warn' | 'info' | 'debug';
 		/** How long running transactions may take to finish after SIGTERM. Default: 30s. */

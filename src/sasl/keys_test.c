@@ -159,6 +159,45 @@ static void cram_md5_of_the_rfc(void **state)
 	lm_buf_done(&out);
 }
 
+/* Who compares by himself needs no secret; a no of his, or a yes without that word, stays a no. */
+static void cram_md5_by_the_handler(void **state)
+{
+	static const struct {
+		int result;
+		unsigned flags;
+		enum lm_sasl_state end;
+	} table[] = { { 0, LM_REPLY_PROVEN, LM_SASL_OK },
+		      { LM_E_AUTH, LM_REPLY_PROVEN, LM_SASL_FAILED },
+		      { 0, 0, LM_SASL_FAILED } };
+	const char *response = "tim b913a602c7eda7a495b4e6e7334d3890";
+	struct lm_sasl_policy policy = { .tls = true };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		struct lm_reply reply = LM_REPLY_INIT;
+		const struct lm_auth *question;
+		struct lm_sasl_server *s;
+		enum lm_sasl_state end;
+		struct lm_buf said, out;
+
+		lm_buf_init(&said, 1000);
+		lm_buf_init(&out, 1000);
+		assert_err(lm_sasl_server_new("CRAM-MD5", lm_str("CRAM-MD5"), &policy, &s), 0);
+		assert_err(lm_sasl_server_step(s, false, lm_str(""), &said, &end), 0);
+		assert_err(lm_sasl_server_step(s, true, lm_str(response), &out, &end), 0);
+		question = lm_sasl_server_question(s);
+		assert_bytes(question->challenge, lm_buf_bytes(&said));
+		assert_bytes(question->response, lm_str(response + 4));
+		reply.result = table[i].result;
+		reply.flags = table[i].flags;
+		assert_err(lm_sasl_server_answer(s, &reply, &out, &end), 0);
+		assert_int_equal(end, table[i].end);
+		lm_sasl_server_free(s);
+		lm_buf_done(&said);
+		lm_buf_done(&out);
+	}
+}
+
 static void secrets_are_overwritten(void **state)
 {
 	struct lm_sasl_policy policy = { .tls = true, .plain_allowed = true };
@@ -185,9 +224,13 @@ static void secrets_are_overwritten(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keys_fit_the_proofs),    cmocka_unit_test(odd_arguments),
-		cmocka_unit_test(passwords_are_prepared), cmocka_unit_test(apop),
-		cmocka_unit_test(cram_md5_of_the_rfc),    cmocka_unit_test(secrets_are_overwritten),
+		cmocka_unit_test(keys_fit_the_proofs),
+		cmocka_unit_test(odd_arguments),
+		cmocka_unit_test(passwords_are_prepared),
+		cmocka_unit_test(apop),
+		cmocka_unit_test(cram_md5_of_the_rfc),
+		cmocka_unit_test(cram_md5_by_the_handler),
+		cmocka_unit_test(secrets_are_overwritten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
