@@ -152,12 +152,9 @@ struct lm_js_value *lm_ss_body_text(struct lm_js *js, struct lm_ss_body *body);
 struct lm_js_value *lm_ss_body_bytes(struct lm_js *js, struct lm_ss_body *body);
 struct lm_js_value *lm_ss_body_stream(struct lm_js *js, struct lm_ss_body *body);
 
-/** @name Outgoing messages (session_source.c)
- * Lines of a message whose first line ends in LF alone get CRLF; else octets are what they are. */
+/** @name Outgoing messages (session_source.c) */
 /** Takes the memory of `octets`, also on failure. */
 LM_MUST int lm_ss_source_memory(struct lm_buf *octets, struct lm_source **out_source);
-/** Takes `inner`, also on failure. */
-LM_MUST int lm_ss_source_lines(struct lm_source *inner, struct lm_source **out_source);
 
 /** @name On the script worker (session_run.c, session_js.c, outcome.c) */
 /** Make the calls of js/session.js known to a VM; false: thrown. */

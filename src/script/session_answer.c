@@ -3,6 +3,7 @@
 #include "script/octets.h"
 #include "sasl/sasl.h"
 #include "script/stream.h"
+#include "wire/ends.h"
 
 #include <math.h>
 #include <openssl/rand.h>
@@ -411,7 +412,7 @@ static int source_of(struct lm_js *js, struct lm_js_value *body, struct lm_sourc
 		else
 			err = lm_ss_source_memory(&octets, &inner);
 	}
-	return err ? err : lm_ss_source_lines(inner, out_source);
+	return err ? err : lm_source_lines(inner, out_source);
 }
 
 /* SCRAM wants keys, and the script gave the password they are made of. */
