@@ -66,9 +66,50 @@ static struct lm_js_value *native_compile(const struct lm_js_call *call)
 	return function;
 }
 
+/* ---- What the executable has within ---- */
+
+static const struct lm_js_source *embedded(const struct lm_js_call *call)
+{
+	const struct lm_js_source *found = NULL;
+	struct lm_buf name;
+
+	lm_buf_init(&name, LM_RUNTIME_MAX_PATH);
+	if (lm_native_text(call, 0, &name))
+		for (const struct lm_js_source *s = lm_js_library; s->file && !found; s++)
+			if (lm_bytes_equal(lm_str(s->file), lm_buf_bytes(&name)))
+				found = s;
+	lm_buf_done(&name);
+	return found;
+}
+
+static struct lm_js_value *native_is_embedded(const struct lm_js_call *call)
+{
+	return lm_js_bool(call->js, embedded(call) != NULL);
+}
+
+static struct lm_js_value *native_compile_embedded(const struct lm_js_call *call)
+{
+	const struct lm_js_source *source = embedded(call);
+	struct lm_js_value *function = NULL;
+	char *parameters;
+
+	if (!source)
+		return lm_js_throw(call->js, LM_JS_RANGE_ERROR, "there is no such module within");
+	parameters = lm_native_cstr(call, 1);
+	if (parameters)
+		function = lm_js_compile(call->js, source, parameters);
+	lm_free(parameters);
+	return function;
+}
+
 static const struct lm_script_native natives[] = {
-	{ "kind", native_kind },       { "real", native_real }, { "read", native_read },
-	{ "compile", native_compile }, { NULL, NULL },
+	{ "kind", native_kind },
+	{ "real", native_real },
+	{ "read", native_read },
+	{ "compile", native_compile },
+	{ "isEmbedded", native_is_embedded },
+	{ "compileEmbedded", native_compile_embedded },
+	{ NULL, NULL },
 };
 
 static const struct lm_js_source *const sources[] = { &lm_js_require, NULL };

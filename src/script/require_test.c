@@ -158,7 +158,31 @@ static void builtins(void **state)
 	assert_script(rig, "return [require('lettermill/x'), require.resolve('lettermill/x')]",
 	              "[\"built in\",\"lettermill/x\"]");
 	assert_script_throws(rig, "require('lettermill/y')", "Error: require: cannot find");
-	assert_script_throws(rig, "require('fs')", "Error: require: cannot find \"fs\"");
+	assert_script_throws(rig, "require('net')", "Error: require: cannot find \"net\"");
+	assert_script_throws(rig, "require('node:net')",
+	                     "Error: require: cannot find \"node:net\"");
+}
+
+/* What stands within the executable is found by name only, and its errors say where. */
+static void within(void **state)
+{
+	(void)state;
+	folder("node_modules");
+	lm_rig_file(rig, "node_modules/events.js", "module.exports = 'a file'");
+	assert_script(rig,
+	              "return [require('events') === require('node:events'), "
+	              "typeof require('events'), require.resolve('events'), "
+	              "Object.keys(require.cache).length]",
+	              "[true,\"function\",\"events\",0]");
+	assert_script(rig,
+	              "try { new (require('events'))().emit('error', 5) } "
+	              "catch (e) { return e.stack.includes('lettermill:node/events.js:') }",
+	              "true");
+	assert_script_throws(rig, "require('lettermill/js/none')",
+	                     "Error: require: cannot find \"lettermill/js/none\"");
+	assert_script_throws(rig, "require('lettermill:node/events.js')",
+	                     "Error: require: cannot find");
+	assert_script_throws(rig, "require('./events')", "Error: require: cannot find");
 }
 
 int main(void)
@@ -166,7 +190,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 		T(files), T(variables), T(folders),     T(node_modules), T(cycles),
-		T(cache), T(missing),   T(wrong_files), T(builtins),
+		T(cache), T(missing),   T(wrong_files), T(builtins),     T(within),
 	};
 
 	return cmocka_run_group_tests_name("script/require", tests, NULL, NULL);

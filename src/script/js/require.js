@@ -11,6 +11,27 @@ const cache = Object.create(null);
 const builtins = new Map();
 internal.builtin = (name, load) => builtins.set(name, load);
 
+// What Node.js provides and we do, too (node/), with or without "node:" before it.
+const provided = new Set(['assert', 'assert/strict', 'buffer', 'crypto', 'events', 'fs',
+	'fs/promises', 'os', 'path', 'path/posix', 'process', 'stream', 'stream/promises',
+	'string_decoder', 'timers', 'timers/promises', 'util']);
+
+// Modules within the executable: "lettermill:node/events.js".
+const LIBRARY = 'lettermill:';
+const ours = /^lettermill:(node\/|host\.js$)/;
+const library = new Map();
+
+const embedded = (id) => {
+	const name = id.startsWith('node:') ? id.slice('node:'.length) : id;
+	if (provided.has(name))
+		return `${LIBRARY}node/${name.replace('/', '_')}.js`;
+	const [, inner, part] = /^lettermill(?:\/js\/([\w/]+)|\/(\w+))?$/.exec(id) ?? [];
+	if (id !== 'lettermill' && inner === undefined && part === undefined)
+		return undefined;
+	const path = LIBRARY + (inner ?? (part === undefined ? 'index' : `${part}/index`));
+	return [`${path}.js`, `${path}/index.js`].find((file) => native.isEmbedded(file));
+};
+
 const folderOf = (path) => path.slice(0, Math.max(path.lastIndexOf('/'), 1));
 const join = (folder, name) => folder === '/' ? `/${name}` : `${folder}/${name}`;
 
@@ -91,7 +112,7 @@ const resolve = (id, from) => {
 	let found;
 	if (/^(\/|\.\.?(\/|$))/.test(id)) {
 		found = asAny(tidy(id.startsWith('/') ? id : join(folder, id)), isFolder, tried);
-	} else if (builtins.has(id)) {
+	} else if (builtins.has(id) || embedded(id) !== undefined) {
 		return id;
 	} else {
 		for (const place of places(folder)) {
@@ -158,10 +179,44 @@ const load = (filename, parent) => {
 	return module.exports;
 };
 
+// ---- Modules within the executable: one cache a runtime, which is nobody else's business ----
+
+const resolveWithin = (id, from) => {
+	if (!id.startsWith('.'))
+		return embedded(id) ?? notFound(id, from, [id]);
+	const folder = from.slice(LIBRARY.length).split('/').slice(0, -1).join('/');
+	const path = LIBRARY + tidy(`${folder}/${id}`).slice(1);
+	const tried = ['', '.js', '/index.js'].map((ending) => path + ending);
+	return tried.find((file) => native.isEmbedded(file)) ?? notFound(id, from, tried);
+};
+
+const loadWithin = (filename) => {
+	const known = library.get(filename);
+	if (known)
+		return known.exports;
+	const module = { id: filename, filename, exports: {} };
+	library.set(filename, module);
+	try {
+		const body = native.compileEmbedded(filename, ours.test(filename) ?
+			`${PARAMETERS}, internal` : PARAMETERS);
+		body.call(module.exports, module.exports,
+			(id) => loadWithin(resolveWithin(id, filename)), module, filename,
+			filename.slice(0, filename.lastIndexOf('/')), internal);
+	} catch (thrown) {
+		library.delete(filename);
+		throw thrown;
+	}
+	return module.exports;
+};
+internal.requireWithin = (name) => loadWithin(LIBRARY + name);
+
 function requireOf(module) {
 	const require = (id) => {
 		const found = resolve(id, module.filename);
-		return builtins.has(found) ? builtins.get(found)() : load(found, module);
+		if (builtins.has(found))
+			return builtins.get(found)();
+		const within = embedded(found);
+		return within === undefined ? load(found, module) : loadWithin(within);
 	};
 	require.resolve = (id) => resolve(id, module.filename);
 	require.resolve.paths = (id) => /^\.{0,2}\//.test(id) ? [module.path] : [...module.paths];
@@ -180,6 +235,8 @@ internal.runMain = (path) => {
 	main.loaded = true;
 	return result;
 };
+
+internal.mainFile = () => main?.filename;
 
 // For scripts that are no modules: handlers.
 internal.requireFor = (path) => new Module(path, main).require;

@@ -11,6 +11,7 @@ extern const struct lm_js_source lm_js_clone;
 extern const struct lm_js_source lm_js_console;
 extern const struct lm_js_source lm_js_core;
 extern const struct lm_js_source lm_js_internal;
+extern const struct lm_js_source lm_js_node;
 extern const struct lm_js_source lm_js_require;
 extern const struct lm_js_source lm_js_text;
 extern const struct lm_js_source lm_js_timers;
@@ -24,6 +25,10 @@ extern const struct lm_js_source lm_js_encoding, lm_js_files, lm_js_memory, lm_j
 
 extern const struct lm_js_source lm_js_session;
 extern const struct lm_js_source lm_js_session_reply;
+
+/** What require finds without a file, up to a NULL name: library/node/events.js as
+ * "lettermill:node/events.js", and bindings/js likewise (tools/embed_library). */
+extern const struct lm_js_source lm_js_library[];
 
 extern const struct lm_js_source lm_js_mail, lm_js_mail_body, lm_js_mail_fields;
 

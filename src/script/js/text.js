@@ -168,3 +168,5 @@ for (const made of [TextDecoder, TextEncoder]) {
 		{ value: made.name, configurable: true });
 	internal.publish(made.name, made);
 }
+
+internal.binary = native.binary;

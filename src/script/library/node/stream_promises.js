@@ -1,0 +1,3 @@
+'use strict';
+// stream/promises.
+module.exports = require('./stream_util').promises;

@@ -1,0 +1,63 @@
+/* What modules of Node.js need of the system: the environment, folders, numbers. */
+#include "script/js/sources.h"
+#include "script/runtime.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* "NAME=value" one by one; those that cannot be said as a string are none. */
+static struct lm_js_value *native_environment(const struct lm_js_call *call)
+{
+	struct lm_js_value *list = lm_js_array(call->js, 0, NULL);
+	struct lm_js_value *push = list ? lm_js_get(call->js, list, "push") : NULL;
+
+	for (char **at = environ; push && at && *at; at++) {
+		struct lm_js_value *word = lm_js_string(call->js, lm_str(*at));
+
+		if (!word || !lm_js_call(call->js, push, list, 1, &word))
+			return NULL;
+	}
+	return push ? list : NULL;
+}
+
+static struct lm_js_value *native_folder(const struct lm_js_call *call)
+{
+	char path[PATH_MAX];
+
+	if (!getcwd(path, sizeof(path)))
+		return lm_js_throw(call->js, LM_JS_ERROR, "process.cwd: it is gone");
+	return lm_js_string(call->js, lm_str(path));
+}
+
+static struct lm_js_value *native_host_name(const struct lm_js_call *call)
+{
+	char name[HOST_NAME_MAX + 1] = "";
+
+	if (gethostname(name, sizeof(name)) < 0)
+		name[0] = '\0';
+	name[HOST_NAME_MAX] = '\0';
+	return lm_js_string(call->js, lm_str(name));
+}
+
+static struct lm_js_value *native_process(const struct lm_js_call *call)
+{
+	return lm_js_number(call->js, getpid());
+}
+
+static const struct lm_script_native natives[] = {
+	{ "environment", native_environment },
+	{ "folder", native_folder },
+	{ "hostName", native_host_name },
+	{ "process", native_process },
+	{ NULL, NULL },
+};
+
+static const struct lm_js_source *const sources[] = { &lm_js_node, NULL };
+
+const struct lm_script_module lm_script_module_node = {
+	.name = "infinity.node",
+	.sources = sources,
+	.natives = natives,
+};
