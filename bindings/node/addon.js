@@ -11,9 +11,12 @@ const places = () => [
 	path.join(root, 'prebuilds', `${process.platform}-${process.arch}.node`),
 ];
 
-// Node.js brings symbols of OpenSSL and libuv of its own, which are not those that the addon was
-// compiled with: it and its libraries look among themselves first.
-const flags = os.constants.dlopen.RTLD_NOW | (os.constants.dlopen.RTLD_DEEPBIND ?? 0);
+// Most builds of Node.js export an OpenSSL and a libuv of their own, which are not those that the
+// addon was compiled with: then it and its libraries look among themselves first. Debian's has the
+// system's.
+const { node_shared_openssl: openssl, node_shared_libuv: uv } = process.config.variables;
+const { RTLD_NOW, RTLD_DEEPBIND = 0 } = os.constants.dlopen;
+const flags = openssl && uv ? RTLD_NOW : RTLD_NOW | RTLD_DEEPBIND;
 
 function load(file) {
 	const module = { exports: {} };
