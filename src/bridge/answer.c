@@ -127,7 +127,7 @@ struct lm_host_value *lm_bx_answer(const struct lm_bx_call *call)
 	if (!lm_bx_decision_of(call, &s) ||
 	    !lm_bx_arg_int(call, 2, "result", -ERROR_LAST, 0, 0, &reply.result) ||
 	    !lm_bx_arg_int(call, 4, "code", 0, 599, 0, &code) ||
-	    !lm_bx_arg_int(call, 6, "flags", 0, 7, 0, &flags))
+	    !lm_bx_arg_int(call, 6, "flags", 0, 15, 0, &flags))
 		return NULL;
 	if (lm_bx_arg_string(call, 3, "text", true, TEXT_MAX, &text) &&
 	    lm_bx_arg_string(call, 5, "enhanced", true, TEXT_MAX, &enhanced) &&

@@ -273,6 +273,7 @@ static const struct row codes[] = {
 static const struct row flags[] = { { "CLOSE", LM_REPLY_CLOSE },
 	                            { "SILENT", LM_REPLY_SILENT },
 	                            { "DISCARD", LM_REPLY_DISCARD },
+	                            { "PROVEN", LM_REPLY_PROVEN },
 	                            { NULL, 0 } };
 
 struct lm_host_value *lm_bx_constants(const struct lm_bx_call *call)

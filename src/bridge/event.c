@@ -53,6 +53,8 @@ static void put_auth(struct lm_bx_draft *d, const struct lm_auth *auth, bool hea
 		return;
 	lm_bx_text(d, "password", auth->password);
 	lm_bx_text(d, "token", auth->token);
+	lm_bx_text(d, "challenge", auth->challenge);
+	lm_bx_text(d, "response", auth->response);
 }
 
 static void put_deleted(struct lm_bx_draft *d, const struct lm_event *e)
@@ -65,27 +67,6 @@ static void put_deleted(struct lm_bx_draft *d, const struct lm_event *e)
 }
 
 /* ---- envelopes ---- */
-
-/* What stands behind the path, which a quoted ">" does not end. */
-static struct lm_bytes parameters_of(struct lm_bytes argument)
-{
-	bool quoted = false;
-	size_t at;
-
-	for (at = 0; at < argument.len; at++) {
-		uint8_t c = argument.data[at];
-
-		if (c == '"')
-			quoted = !quoted;
-		else if (c == '\\' && quoted)
-			at++;
-		else if (c == '>' && !quoted)
-			break;
-	}
-	for (at++; at < argument.len && argument.data[at] == ' ';)
-		at++;
-	return lm_bytes_from(argument, at);
-}
 
 static const char *body_name(const struct lm_envelope *env)
 {
@@ -111,6 +92,7 @@ static void put_sender(struct lm_bx_draft *d, const struct lm_envelope *env)
 	put_str(d, "ret", ret_name(env->dsn_ret));
 	lm_bx_text(d, "envid", env->envid);
 	lm_bx_text(d, "auth", env->auth);
+	lm_bx_text(d, "parameters", env->parameters);
 }
 
 /* Every set of them as it would be said. */
@@ -143,6 +125,7 @@ static void put_recipient(struct lm_bx_draft *d, const struct lm_recipient *r)
 	lm_bx_text(d, "recipient", r->address);
 	put_str(d, "notify", notify_name(r->notify));
 	lm_bx_text(d, "orcpt", r->orcpt);
+	lm_bx_text(d, "parameters", r->parameters);
 }
 
 static void put_recipients(struct lm_bx_draft *d, const struct lm_envelope *env)
@@ -172,8 +155,6 @@ static void put_transaction(struct lm_bx_draft *d, const struct lm_event *e)
 	}
 	if (e->type == LM_EVENT_DATA)
 		put_recipients(d, env);
-	else
-		lm_bx_text(d, "parameters", parameters_of(e->argument));
 }
 
 static void put_say(struct lm_bx_draft *d, const struct lm_say *say)
@@ -203,6 +184,7 @@ void lm_bx_event_put(const struct lm_event *e, bool heard, struct lm_bx_draft *d
 	case LM_EVENT_COMMAND:
 	case LM_EVENT_USER:
 	case LM_EVENT_CERTIFICATE:
+	case LM_EVENT_ABORT:
 		put_argument(d, e);
 		break;
 	case LM_EVENT_AUTH:

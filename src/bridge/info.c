@@ -30,6 +30,8 @@ static const struct member members[] = {
 	M("helo", helo, OCTETS),
 	M("user", user, OCTETS),
 	M("mechanism", mechanism, OCTETS),
+	M("xclient", xclient, OCTETS),
+	M("xforward", xforward, OCTETS),
 	M("language", language, STRING),
 	M("utf8", utf8, FLAG),
 #undef M

@@ -30,7 +30,7 @@ struct lm_bx_server {
 	struct lm_bx_server *next; /**< of those that go with the bridge */
 };
 
-enum { LM_BX_MEMBERS = 20 };
+enum { LM_BX_MEMBERS = 24 };
 
 /** What script was told of a session, by the members of `info`. */
 struct lm_bx_facts {

@@ -18,7 +18,7 @@
 //   answers, of which the first counts and late ones do nothing:
 //   .yes(text, code) .no(result name, { text, code, enhanced, close, silent, discard })
 //     (code: a number, or the name of a POP3 code: 'IN_USE')
-//   .proceed() .user(name) .secret(text) .maildrop([octets …], [uidl …]) .bytes(Uint8Array)
+//   .proceed() .user(name) .secret(text) .proven() .maildrop([octets …], [uidl …]) .bytes(Uint8Array)
 //   .pipe() → number  .say(text) .certificate(cert, key) .recipients([[result …] …])
 //
 // server.run(event, name, fn, then): calls fn() of the application; it may give a promise;
@@ -108,6 +108,11 @@ class Event {
 	user(name) {
 		if (this.#first())
 			native.answerUser(this.session.number, this.entry.event, name);
+	}
+
+	/** A yes to CRAM-MD5, whose response the application compared by itself. */
+	proven() {
+		this.answer(0, undefined, undefined, undefined, flags.PROVEN);
 	}
 
 	secret(text) {
