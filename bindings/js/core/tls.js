@@ -174,4 +174,4 @@ function decideCertificate(server, event, sni) {
 	});
 }
 
-module.exports = { tlsOptions, checkTlsNames, decideCertificate, createSecureContext };
+module.exports = { tlsOptions, checkTlsNames, decideCertificate, createSecureContext, pemsOf };
