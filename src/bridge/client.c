@@ -122,6 +122,7 @@ static struct lm_bx_client *client_new(struct lm_bridge *bridge, struct lm_bx_cl
 	client->all = all;
 	client->number = client->closed->client = client->thing.number;
 	client->closed->head.tell = lm_bx_client_is_over;
+	client->closed->head.drop = lm_bx_client_drop_over;
 	client->start.run = lm_bx_client_start;
 	client->resume.run = lm_bx_client_resume;
 	client->abort.run = lm_bx_client_abort;
@@ -395,10 +396,11 @@ struct lm_host_value *lm_bx_clientToken(const struct lm_bx_call *call)
 	return lm_bx_undefined(call);
 }
 
-void lm_bx_client_take(struct lm_bx_thing *thing, uint64_t octets)
+void lm_bx_client_taken(struct lm_bridge *bridge, struct lm_bx_thing *thing, uint64_t octets)
 {
 	struct lm_bx_client *client = lm_container(thing, struct lm_bx_client, thing);
 
-	if (lm_bx_client_taken(client, octets))
+	(void)bridge;
+	if (lm_bx_client_used(client, octets))
 		post(client, &client->resume);
 }

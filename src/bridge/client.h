@@ -144,13 +144,13 @@ void lm_bx_ask_read(struct lm_bx_ask *ask);
 /** The CLOSED entry on the script's thread. */
 bool lm_bx_client_is_over(struct lm_bridge *bridge, struct lm_host *host, struct lm_bx_entry *entry,
                           struct lm_host_value **out_value);
+void lm_bx_client_drop_over(struct lm_bridge *bridge, struct lm_host *host,
+                            struct lm_bx_entry *entry);
 /** Octets of BODY entries were used; returns whether `resume` is to be posted. Threads: any. */
-bool lm_bx_client_taken(struct lm_bx_client *client, uint64_t octets);
+bool lm_bx_client_used(struct lm_bx_client *client, uint64_t octets);
 
 /** LM_REQUEST_NONE: no such one. Threads: any. */
 enum lm_request_type lm_bx_request_type(struct lm_bytes name);
-/** The native `taken` for a client. */
-void lm_bx_client_take(struct lm_bx_thing *thing, uint64_t octets);
 
 /** @name Entries for script */
 /**@{*/

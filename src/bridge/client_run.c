@@ -185,11 +185,11 @@ static void on_body(struct lm_bx_client *client, const struct lm_event *event)
 	client->body_event = event->id;
 	atomic_store(&client->waits, true);
 	/* What script took in between it did without a word. */
-	if (lm_bx_client_taken(client, 0))
+	if (lm_bx_client_used(client, 0))
 		lm_bx_client_resume(&client->resume);
 }
 
-bool lm_bx_client_taken(struct lm_bx_client *client, uint64_t octets)
+bool lm_bx_client_used(struct lm_bx_client *client, uint64_t octets)
 {
 	const size_t before = atomic_load(&client->untaken);
 	const size_t n = octets < before ? (size_t)octets : before;

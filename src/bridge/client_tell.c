@@ -282,3 +282,11 @@ bool lm_bx_client_is_over(struct lm_bridge *bridge, struct lm_host *host, struct
 		*out_value = value;
 	return good;
 }
+
+void lm_bx_client_drop_over(struct lm_bridge *bridge, struct lm_host *host,
+                            struct lm_bx_entry *entry)
+{
+	(void)bridge;
+	(void)host;
+	lm_free(lm_container(entry, struct lm_bx_closed, head));
+}
