@@ -3,5 +3,6 @@
 const { native } = require('./host');
 
 module.exports = {
+	...require('./client'),
 	version: native.constants().version,
 };

@@ -6,8 +6,6 @@
 
 #include <openssl/rand.h>
 
-#pragma weak lm_bx_client_taken
-
 enum {
 	TEXT_MAX = 64 * 1024,
 	NAME_MAX_OCTETS = 4096,
@@ -385,7 +383,7 @@ struct lm_host_value *lm_bx_taken(const struct lm_bx_call *call)
 		return NULL;
 	if (thing)
 		take(call->bridge, lm_container(thing, struct lm_bx_session, thing), octets);
-	else if (client && lm_bx_client_taken)
+	else if (client)
 		lm_bx_client_taken(call->bridge, client, octets);
 	return lm_bx_undefined(call);
 }

@@ -1,8 +1,6 @@
 /* The bridge itself: its queue, and what is left when script ends. */
 #include "bridge/session.h"
 
-#pragma weak lm_bx_clients_free
-
 int lm_bridge_new(const struct lm_bridge_host *host, struct lm_bridge **out_bridge)
 {
 	struct lm_bridge *b = lm_alloc_zero(1, sizeof(*b));
@@ -98,8 +96,7 @@ void lm_bridge_free(struct lm_bridge *b, struct lm_host *host)
 	pthread_mutex_lock(&b->lock);
 	b->closed = true;
 	pthread_mutex_unlock(&b->lock);
-	if (lm_bx_clients_free)
-		lm_bx_clients_free(b, host);
+	lm_bx_clients_free(b, host);
 	while ((thing = lm_bx_any(b, LM_BX_SERVER))) {
 		struct lm_bx_server *server = lm_container(thing, struct lm_bx_server, thing);
 
