@@ -5,4 +5,5 @@ const { native } = require('./host');
 module.exports = {
 	...require('./client'),
 	version: native.constants().version,
+	...require('./pop3'),
 };

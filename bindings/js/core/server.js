@@ -3,7 +3,7 @@
 // SmtpServer share. The contract (kept by bindings/test/core.js):
 //
 // new Server({ decides: ['AUTH', …], hears: ['HELO', …], event(session, event), gone(session),
-//   deadline: ms, failed(error, session, name) })
+//   deadline: ms, failed(error, session, name, event) })
 //   .set(name, text or null)  .language(tag, name, [[key, text or null] …]): kept, and given to
 //     each start, so that a server that has ended may be started again
 //   .start(): throws  .endpoint(name)  .reload(): what was set since holds for new sessions
@@ -24,7 +24,7 @@
 // server.run(event, name, fn, then): calls fn() of the application; it may give a promise;
 //   then(value) runs when it is good. Where fn throws, rejects, or does not settle within
 //   `deadline`, or then() throws, the event is answered with a temporary failure, once, and
-//   failed(error, session, name) told. `late` and unanswerable events (notices) are told alike.
+//   failed(error, session, name, event) told; what cannot be answered (notices) is told alike.
 // server.contents(event, name, contents, finish): contents.js, with failures as in run().
 const host = require('../host');
 const { servers } = require('./pump');
@@ -64,26 +64,23 @@ class Event {
 		this.answered = !entry.event;
 	}
 
-	/** Whether an answer would be the first; from now on it would not. */
-	#first() {
-		const first = !this.answered && !this.session.ended;
+	/** Answer by a native function, once. One that throws may be made good by another answer. */
+	#once(fn, ...args) {
+		if (this.answered || this.session.ended)
+			return undefined;
 		this.answered = true;
-		return first;
-	}
-
-	/** As answer() of bindings/README.md. A text that cannot be said throws, and may be made good
-	 * by another answer. */
-	answer(result, text, code, enhanced, bits) {
-		if (!this.#first())
-			return;
-		const number = typeof code === 'string' ? codes[code] : code;
 		try {
-			native.answer(this.session.number, this.entry.event, result, text, number, enhanced,
-				bits);
+			return fn(this.session.number, this.entry.event, ...args);
 		} catch (error) {
 			this.answered = false;
 			throw error;
 		}
+	}
+
+	/** As answer() of bindings/README.md. */
+	answer(result, text, code, enhanced, bits) {
+		const number = typeof code === 'string' ? codes[code] : code;
+		this.#once(native.answer, result, text, number, enhanced, bits);
 	}
 
 	yes(text, code) {
@@ -101,13 +98,11 @@ class Event {
 	}
 
 	proceed() {
-		if (this.#first())
-			native.proceed(this.session.number, this.entry.event);
+		this.#once(native.proceed);
 	}
 
 	user(name) {
-		if (this.#first())
-			native.answerUser(this.session.number, this.entry.event, name);
+		this.#once(native.answerUser, name);
 	}
 
 	/** A yes to CRAM-MD5, whose response the application compared by itself. */
@@ -116,32 +111,27 @@ class Event {
 	}
 
 	secret(text) {
-		if (this.#first())
-			native.answerSecret(this.session.number, this.entry.event, text);
+		this.#once(native.answerSecret, text);
 	}
 
 	maildrop(octets, uidls) {
-		if (this.#first())
-			native.answerMaildrop(this.session.number, this.entry.event, octets, uidls);
+		this.#once(native.answerMaildrop, octets, uidls);
 	}
 
 	bytes(bytes) {
-		if (this.#first())
-			native.answerBytes(this.session.number, this.entry.event, bytes);
+		this.#once(native.answerBytes, bytes);
 	}
 
 	pipe() {
-		return this.#first() ? native.answerPipe(this.session.number, this.entry.event) : undefined;
+		return this.#once(native.answerPipe) || undefined;
 	}
 
 	certificate(certificate, key) {
-		if (this.#first())
-			native.answerCertificate(this.session.number, this.entry.event, certificate, key);
+		this.#once(native.answerCertificate, certificate, key);
 	}
 
 	recipients(results) {
-		if (this.#first())
-			native.answerRecipients(this.session.number, this.entry.event, results);
+		this.#once(native.answerRecipients, results);
 	}
 }
 
@@ -323,7 +313,8 @@ class Server {
 	fail(event, name, error) {
 		if (!event.answered)
 			event.no(error?.code === 'TIMEOUT' ? 'TIMEOUT' : 'SCRIPT');
-		this.#owner.failed(error ?? new Error(`${name} failed with ${error}`), event.session, name);
+		this.#owner.failed(error ?? new Error(`${name} failed with ${error}`), event.session, name,
+			event);
 	}
 }
 

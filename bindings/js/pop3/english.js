@@ -1,0 +1,38 @@
+'use strict';
+// The replies of PopServer in English.
+const { fromTemplates } = require('./language');
+
+module.exports = fromTemplates('en', 'English', {
+	'success.greeting': 'Luke-POP3{s} at your service, {peer}',
+	'success.capa': 'capabilities follow.',
+	'success.user.accepted': "user '{user}' accepted, proceed with PASS",
+	'success.pass.accepted': "pass accepted, welcome '{user}'.",
+	'success.apop.logged_in': 'maildrop has {count} messages ({octets} octets)',
+	'success.auth.logged_in': 'maildrop has {count} messages ({octets} octets)',
+	'success.list': '{count} ({octets} octets)',
+	'success.uidl.all': 'mailbox listing follows.',
+	'success.retr': '{size} octets',
+	'success.top.base': 'top follows.',
+	'success.dele.deleted': 'message {n} deleted.',
+	'success.rset': 'maildrop has {count} messages ({octets} octets).',
+	'success.language.list': 'language listing follows.',
+	'success.language.changing': "changing language to '{text}'.",
+	'success.quit': 'Luke-POP3{s} signing off.',
+	'failure.user.rejected': 'user rejected',
+	'failure.user.already_executed': 'USER already executed, follow with PASS',
+	'failure.pass.rejected': 'pass rejected',
+	'failure.permission_denied': 'permission denied.',
+	'failure.in_use': 'do you have another POP session running?',
+	'failure.invalid_state': '{verb} command may only be executed in the {state} state.',
+	'failure.invalid_params.none': '{verb} requires no parameters.',
+	'failure.invalid_params.one': '{verb} requires one parameter, not more not less.',
+	'failure.invalid_params.many': '{verb} requires multiple parameters, not more not less.',
+	'failure.invalid_params.most': '{verb} requires one parameter, not more not less.',
+	'failure.execute_command_first': 'command USER must be executed before {verb}.',
+	'failure.command_not_implemented': 'command {verb} is not implemented.',
+	'failure.invalid_command': 'invalid command.',
+	'failure.language.invalid': "invalid language '{text}'.",
+	'failure.no_such_message': 'no such message, only {count} messages in maildrop.',
+	'failure.message_deleted': 'message {n} has been deleted.',
+	'failure.dele.already_deleted': 'message {n} already deleted.',
+});
