@@ -47,6 +47,8 @@ const PAIRS = {
 };
 const OPTIONAL = ['inUse'];
 
+const named = (config) => Object.keys(config).filter((name) => config[name] != null);
+
 function nameOf(config, what) {
 	const pair = PAIRS[what];
 	const found = pair.find((name) => typeof config[name] === 'function');
@@ -54,7 +56,7 @@ function nameOf(config, what) {
 		return found;
 	const wrong = pair.find((name) => config[name] != null);
 	throw new TypeError(`PopServer: config.${wrong ?? pair.join(' or ')}: a function is wanted` +
-		(wrong === undefined ? hint(pair[0], Object.keys(config)) : ''));
+		(wrong === undefined ? hint(pair[0], named(config)) : ''));
 }
 
 function wanted(value, type, name) {
