@@ -178,6 +178,10 @@ static void within(void **state)
 	              "try { new (require('events'))().emit('error', 5) } "
 	              "catch (e) { return e.stack.includes('lettermill:node/events.js:') }",
 	              "true");
+	assert_script(rig,
+	              "const {Server} = require('lettermill/js/core/server'); "
+	              "return [typeof Server, require('lettermill').version === infinity.version]",
+	              "[\"function\",true]");
 	assert_script_throws(rig, "require('lettermill/js/none')",
 	                     "Error: require: cannot find \"lettermill/js/none\"");
 	assert_script_throws(rig, "require('lettermill:node/events.js')",

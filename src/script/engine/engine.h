@@ -99,6 +99,9 @@ struct lm_js_value *lm_js_get(struct lm_js *js, struct lm_js_value *object, cons
 struct lm_js_value *lm_js_at(struct lm_js *js, struct lm_js_value *array, unsigned index);
 bool lm_js_set(struct lm_js *js, struct lm_js_value *object, const char *name,
                struct lm_js_value *value);
+/** An array's element; false: thrown. */
+bool lm_js_put(struct lm_js *js, struct lm_js_value *array, unsigned index,
+               struct lm_js_value *value);
 /** The names of an object's own enumerable properties, one call each; false of `each` stops. */
 bool lm_js_each_name(struct lm_js *js, struct lm_js_value *object,
                      bool (*each)(void *ctx, struct lm_bytes name), void *ctx);

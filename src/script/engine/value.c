@@ -258,6 +258,19 @@ bool lm_js_set(struct lm_js *js, struct lm_js_value *object, const char *name,
 	return lm_js_finish(js, exception);
 }
 
+bool lm_js_put(struct lm_js *js, struct lm_js_value *array, unsigned index,
+               struct lm_js_value *value)
+{
+	JSObjectRef in = object_of(js, array, "[]");
+	JSValueRef exception = NULL;
+
+	if (!in)
+		return false;
+	lm_js_enter(js);
+	lm_jsc.JSObjectSetPropertyAtIndex(js->ctx, in, index, lm_js_in(value), &exception);
+	return lm_js_finish(js, exception);
+}
+
 bool lm_js_each_name(struct lm_js *js, struct lm_js_value *object,
                      bool (*each)(void *ctx, struct lm_bytes name), void *ctx)
 {

@@ -7,6 +7,7 @@
 #include "script/engine/engine.h"
 
 extern const struct lm_js_source lm_js_abort;
+extern const struct lm_js_source lm_js_bridge;
 extern const struct lm_js_source lm_js_clone;
 extern const struct lm_js_source lm_js_console;
 extern const struct lm_js_source lm_js_core;
