@@ -120,9 +120,9 @@ static int trial_accounts_open(struct lm_server *s, const struct lm_server_optio
 /* Does it keep its file in the data directory, which may not be there yet? */
 static bool is_in_data_dir(const struct lm_server_options *o, const char *url)
 {
-	size_t n = strlen(o->data_dir);
+	size_t n = o->data_dir ? strlen(o->data_dir) : 0;
 
-	return url && strncmp(url, "sqlite:", 7) == 0 && strncmp(url + 7, o->data_dir, n) == 0 &&
+	return n && url && strncmp(url, "sqlite:", 7) == 0 && strncmp(url + 7, o->data_dir, n) == 0 &&
 	       url[7 + n] == '/';
 }
 
