@@ -86,7 +86,8 @@ static size_t top_cut(struct lm_pop3_server *s, struct lm_bytes chunk, bool *out
 int lm_pop3_body(struct lm_pop3_server *s, struct lm_bytes chunk, bool last, size_t *out_taken)
 {
 	size_t held = lm_buf_len(&s->out);
-	size_t room = held < LM_POP3_BODY_HIGH ? LM_POP3_BODY_HIGH - held : 0;
+	size_t most = s->hole ? LM_POP3_BODY_HIDDEN : LM_POP3_BODY_HIGH;
+	size_t room = held < most ? most - held : 0;
 	struct lm_bytes part = lm_bytes(chunk.data, chunk.len < room ? chunk.len : room);
 	bool sated = false;
 	int err;

@@ -32,20 +32,22 @@ int lm_pop3_utf8_apply(struct lm_pop3_server *s, const struct lm_reply *reply)
 	return lm_pop3_yes(s, LM_SAY_UTF8, reply);
 }
 
-static const struct lm_pop3_lang *asked_language(const struct lm_pop3_server *s)
+static bool asked_language(const struct lm_pop3_server *s, struct lm_pop3_voice *out_voice)
 {
 	struct lm_bytes range = lm_buf_bytes(&s->text);
 
-	if (range.data && range.len == 1 && range.data[0] == '*')
-		return lm_pop3_lang_default(s->params);
-	return lm_pop3_lang_find(range);
+	if (range.len != 1 || range.data[0] != '*')
+		return lm_pop3_voice_find(s->params, range, out_voice);
+	*out_voice = lm_pop3_voice_default(s->params);
+	return true;
 }
 
 int lm_pop3_lang_check(struct lm_pop3_server *s, const struct lm_pop3_args *args)
 {
 	int err = lm_buf_add(&s->text, args->arg[0]);
+	struct lm_pop3_voice voice;
 
-	if (err || !args->count || asked_language(s))
+	if (err || !args->count || asked_language(s, &voice))
 		return err;
 	return LM_SAY_LANG_INVALID;
 }
@@ -53,10 +55,11 @@ int lm_pop3_lang_check(struct lm_pop3_server *s, const struct lm_pop3_args *args
 static int list_languages(struct lm_pop3_server *s, const struct lm_reply *reply)
 {
 	int err = lm_pop3_yes(s, LM_SAY_LANG_LIST, reply);
+	struct lm_pop3_voice voice;
 
-	for (size_t i = 0; !err && i < lm_pop3_lang_count; i++)
-		err = lm_buf_printf(&s->out, "%s %s\r\n", lm_pop3_langs[i]->tag,
-		                    lm_pop3_langs[i]->name);
+	for (size_t i = 0; !err && lm_pop3_voice_at(s->params, i, &voice); i++)
+		err = lm_buf_printf(&s->out, "%s %s\r\n", lm_pop3_voice_tag(&voice),
+		                    lm_pop3_voice_name(&voice));
 	return err ? err : lm_pop3_dot(s);
 }
 
@@ -66,9 +69,10 @@ int lm_pop3_lang_apply(struct lm_pop3_server *s, const struct lm_reply *reply)
 
 	if (!lm_buf_len(&s->text))
 		return list_languages(s, reply);
-	s->lang = asked_language(s);
-	s->info.language = s->lang->tag;
+	if (!asked_language(s, &s->voice))
+		return LM_E_MISUSE;
+	s->info.language = lm_pop3_voice_tag(&s->voice);
 	lm_buf_clear(&s->text);
-	err = lm_buf_add_str(&s->text, s->lang->tag);
+	err = lm_buf_add_str(&s->text, s->info.language);
 	return err ? err : lm_pop3_yes(s, LM_SAY_LANG_CHANGING, reply);
 }

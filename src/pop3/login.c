@@ -1,6 +1,7 @@
 /* Logging in: USER and PASS, and the way every login ends: told, locked, listed, answered. */
 #include "pop3/server.h"
 
+#include "base/error.h"
 #include "sasl/sasl.h"
 
 bool lm_pop3_plain_allowed(const struct lm_pop3_server *s)
@@ -54,9 +55,26 @@ int lm_pop3_user_check(struct lm_pop3_server *s, const struct lm_pop3_args *args
 	return err ? err : lm_buf_add(&s->login->name, args->arg[0]);
 }
 
+/* A name that is not wanted is no failed proof: a code says only what the handler said. */
+static int user_refused(struct lm_pop3_server *s, struct lm_reply no)
+{
+	enum lm_pop3_code code = no.pop3_code ? no.pop3_code : lm_err_info(no.result)->pop3;
+
+	if (code != LM_POP3_NONE && code != LM_POP3_AUTH)
+		return lm_pop3_no(s, &no);
+	no.result = LM_E_DENIED;
+	return lm_pop3_no_as(s, &no, LM_SAY_USER_REJECTED);
+}
+
 int lm_pop3_user_apply(struct lm_pop3_server *s, const struct lm_reply *reply)
 {
-	return lm_pop3_yes(s, LM_SAY_USER_ACCEPTED, reply);
+	int err;
+
+	if (reply->result == 0)
+		return lm_pop3_yes(s, LM_SAY_USER_ACCEPTED, reply);
+	err = user_refused(s, *reply);
+	lm_pop3_login_drop(s);
+	return err;
 }
 
 int lm_pop3_pass_check(struct lm_pop3_server *s, const struct lm_pop3_args *args)

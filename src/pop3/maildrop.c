@@ -109,6 +109,8 @@ int lm_pop3_list_more(struct lm_pop3_server *s)
 {
 	int err = 0;
 
+	if (s->hole)
+		return 0;
 	while (!err && s->list_next < s->drop.count && lm_buf_len(&s->out) < LM_POP3_OUTPUT_HIGH) {
 		if (!lm_pop3_drop_deleted(&s->drop, s->list_next + 1))
 			err = list_line(s, s->list_next);

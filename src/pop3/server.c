@@ -31,6 +31,7 @@ static unsigned states_after(enum lm_pop3_state state)
 
 static void release(struct lm_pop3_server *s)
 {
+	lm_pop3_hole_drop(s);
 	lm_pop3_login_drop(s);
 	lm_pop3_drop_close(&s->drop);
 	lm_line_wipe(&s->reader);
@@ -70,9 +71,11 @@ static int settle(struct lm_pop3_server *s, int err)
 		return guard(s, err);
 	if (s->decision.type || s->transfer || s->want_tls)
 		return 0;
-	if (s->draining && !s->closing)
+	if (s->draining && !s->closing) {
+		s->closing = true;
 		err = lm_pop3_say(s, LM_SAY_SHUTDOWN);
-	if (s->draining || s->closing)
+	}
+	if (s->closing && !s->hole)
 		lm_pop3_enter(s, LM_POP3_CLOSED);
 	return guard(s, err);
 }
@@ -119,6 +122,10 @@ static void describe(const struct lm_pop3_server *s, struct lm_event *out)
 		out->verb = lm_str(s->command->verb);
 	if (out->type == LM_EVENT_LANG)
 		out->argument = text;
+	if (out->type == LM_EVENT_SAY)
+		out->say = &s->hole->about;
+	if (out->type == LM_EVENT_USER)
+		out->argument = lm_buf_bytes(&s->login->name);
 	if (out->type == LM_EVENT_COMMAND) {
 		out->argument = lm_bytes(text.data, s->verb_at);
 		out->verb = lm_bytes_from(text, s->verb_at);
@@ -303,9 +310,19 @@ static int pop3_body_failed(struct lm_session *session, int error)
 	return guard(of(session), error < 0 ? error : LM_E_STORE);
 }
 
+/* What stands behind missing words waits for them. */
+static struct lm_bytes shown(const struct lm_pop3_server *s)
+{
+	struct lm_bytes out = lm_buf_bytes(&s->out);
+
+	if (s->hole)
+		out.len = s->hole->gap.line;
+	return out;
+}
+
 static struct lm_bytes pop3_output(const struct lm_session *session)
 {
-	return lm_buf_bytes(&of_const(session)->out);
+	return shown(of_const(session));
 }
 
 static void pop3_sent(struct lm_session *session, size_t n)
@@ -314,6 +331,10 @@ static void pop3_sent(struct lm_session *session, size_t n)
 
 	s->fresh = false;
 	lm_buf_drop(&s->out, n);
+	if (s->hole) {
+		s->hole->gap.line -= n;
+		s->hole->gap.at -= n;
+	}
 	s->slow_reader = lm_buf_len(&s->out) > 0;
 	if (s->transfer == LM_POP3_LISTING && lm_buf_len(&s->out) < LM_POP3_OUTPUT_HIGH / 2)
 		settle(s, lm_pop3_list_more(s));
@@ -328,15 +349,15 @@ static unsigned pop3_wants(const struct lm_session *session)
 
 	if (s->fatal)
 		return LM_WANT_ABORT;
-	if (lm_buf_len(&s->out))
+	if (shown(s).len)
 		wants |= LM_WANT_OUTPUT;
 	if (s->state == LM_POP3_CLOSED)
 		wants |= LM_WANT_CLOSE;
 	if (s->decision.type)
 		wants |= LM_WANT_ANSWER;
-	if (s->want_tls)
+	if (s->want_tls && !s->hole)
 		wants |= LM_WANT_TLS;
-	if (s->transfer == LM_POP3_BODY && lm_buf_len(&s->out) <= LM_POP3_BODY_LOW)
+	if (s->transfer == LM_POP3_BODY && (s->hole || lm_buf_len(&s->out) <= LM_POP3_BODY_LOW))
 		wants |= LM_WANT_BODY;
 	if (is_listening(s))
 		wants |= LM_WANT_INPUT;
@@ -387,29 +408,19 @@ static int pop3_tick(struct lm_session *session, lm_time_ms now)
 
 /* ---- beginning and end ---- */
 
-const struct lm_pop3_lang *lm_pop3_lang_default(const struct lm_pop3_server_params *params)
-{
-	const struct lm_pop3_lang *lang = lm_pop3_lang_find(lm_str(params->language));
-
-	return lang ? lang : lm_pop3_langs[0];
-}
-
 static void use_default_language(struct lm_pop3_server *s)
 {
-	s->lang = lm_pop3_lang_default(s->params);
-	s->info.language = s->lang->tag;
+	s->voice = lm_pop3_voice_default(s->params);
+	s->info.language = lm_pop3_voice_tag(&s->voice);
 }
 
 static int connect_then(struct lm_pop3_server *s, const struct lm_reply *reply)
 {
-	int err;
-
-	if (reply->result < 0) {
-		err = lm_pop3_no(s, reply);
-		lm_pop3_enter(s, LM_POP3_CLOSED);
-		return err;
-	}
 	lm_pop3_enter(s, LM_POP3_AUTHORIZATION);
+	if (reply->result < 0) {
+		s->closing = true;
+		return lm_pop3_no(s, reply);
+	}
 	return s->draining ? 0 : lm_pop3_yes(s, LM_SAY_GREETING, reply);
 }
 
@@ -418,6 +429,7 @@ static int tls_first(struct lm_pop3_server *s)
 {
 	if (s->state == LM_POP3_GREETING)
 		return 0;
+	lm_pop3_hole_drop(s);
 	lm_buf_clear(&s->out);
 	return lm_pop3_say(s, LM_SAY_GREETING);
 }

@@ -28,8 +28,9 @@ enum lm_pop3_limit {
 	/** Output up to which body is wanted: a little above OUTPUT_HIGH, so that it is wanted
 	 * whenever a RETR was just answered. */
 	LM_POP3_BODY_LOW = LM_POP3_OUTPUT_HIGH + 2 * 1024,
-	/** Output up to which body octets are taken then. */
+	/** Output up to which body octets are taken then; and while nothing of it can be shown. */
 	LM_POP3_BODY_HIGH = 128 * 1024,
+	LM_POP3_BODY_HIDDEN = 8 * 1024,
 	/** All of it, the last body octets doubled by dot-stuffing. */
 	LM_POP3_OUTPUT_MAX = 2 * LM_POP3_BODY_HIGH + 4096,
 	/** RFC 2449 4. */
@@ -105,11 +106,26 @@ struct lm_pop3_drop {
 
 enum lm_pop3_transfer { LM_POP3_IDLE, LM_POP3_BODY, LM_POP3_LISTING };
 
+/** Where words are missing in the output; offsets from its front. */
+struct lm_pop3_gap {
+	size_t line; /**< where the line begins: so much is shown */
+	size_t at;
+	size_t most; /**< octets that may go there */
+};
+
+/** Words of a reply that are being asked for. */
+struct lm_pop3_hole {
+	struct lm_pop3_gap gap;
+	struct lm_say about; /**< its slices are copies, but the UIDL */
+	struct lm_buf words; /**< English, where the handler has none */
+	struct lm_buf user, text;
+};
+
 struct lm_pop3_server {
 	struct lm_session session;
 	const struct lm_pop3_server_params *params;
 	struct lm_session_info info;
-	const struct lm_pop3_lang *lang;
+	struct lm_pop3_voice voice;
 	char *stamp; /**< "<…@host>", or NULL */
 	char *user;
 	int fatal;
@@ -117,6 +133,7 @@ struct lm_pop3_server {
 	lm_time_ms now, active, line_since;
 	struct lm_line_reader reader;
 	struct lm_buf out;
+	struct lm_pop3_hole *hole; /**< NULL: none; else its decision is open */
 	struct {
 		enum lm_event_type type; /**< NONE: no decision is open */
 		uint32_t id;
@@ -159,9 +176,6 @@ enum lm_event_type lm_pop3_event_of(const struct lm_pop3_server *s,
 size_t lm_pop3_command_max(const struct lm_pop3_server_params *params);
 /** Octets of the longest line that may come now. */
 size_t lm_pop3_line_max(const struct lm_pop3_server *s);
-/** The language a session begins with. */
-const struct lm_pop3_lang *lm_pop3_lang_default(const struct lm_pop3_server_params *params);
-
 /* command.c */
 
 /** Check one line and begin what it asks for. */
@@ -184,8 +198,18 @@ LM_MUST int lm_pop3_no(struct lm_pop3_server *s, const struct lm_reply *reply);
 /** The same for the rest of `no` with the table's words `say`. */
 LM_MUST int lm_pop3_no_as(struct lm_pop3_server *s, const struct lm_reply *no,
                           enum lm_pop3_say say);
+/** The longest part of a text that has at most so many octets and cuts no UTF-8 sequence. */
+size_t lm_pop3_cut(struct lm_bytes text, size_t most);
 /** "." CRLF */
 LM_MUST int lm_pop3_dot(struct lm_pop3_server *s);
+
+/* hole.c */
+
+/** Ask for the words that are missing there; `words` are used where none come. */
+LM_MUST int lm_pop3_hole_open(struct lm_pop3_server *s, const struct lm_say *about,
+                              struct lm_bytes words, struct lm_pop3_gap gap);
+/** Forget it, and what was said but not shown. */
+void lm_pop3_hole_drop(struct lm_pop3_server *s);
 
 /* login.c */
 
