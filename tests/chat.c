@@ -97,6 +97,20 @@ static void put_envelope(struct lm_buf *b, const struct lm_envelope *e)
 	put(b, "parameters", e->parameters);
 }
 
+static void put_say(struct lm_buf *b, const struct lm_say *s)
+{
+	put(b, "key", lm_str(s->key));
+	put(b, "state", lm_str(s->state));
+	put_number(b, "min", s->min);
+	put_number(b, "max", s->max);
+	put_number(b, "size", (int64_t)s->octets);
+	put(b, "uidl", s->uidl);
+	put_number(b, "count", (int64_t)s->count);
+	put_number(b, "total", (int64_t)s->total);
+	put(b, "name", s->user);
+	put(b, "text", s->text);
+}
+
 static void note_event(struct run *run, const struct lm_event *ev)
 {
 	struct lm_buf *b = &run->events;
@@ -125,6 +139,8 @@ static void note_event(struct run *run, const struct lm_event *ev)
 		put_number(b, "size", (int64_t)ev->message.octets);
 	if (ev->outcome)
 		chat_put_outcome(b, ev->outcome);
+	if (ev->say)
+		put_say(b, ev->say);
 	assert_err(lm_buf_add_str(b, " \n"), 0);
 }
 
@@ -245,6 +261,8 @@ static void answer_by_default(struct run *run, const struct lm_event *ev, struct
 		reply->result = lm_starts_nocase(to, "nobody") ? LM_E_NOT_FOUND : 0;
 	} else if (ev->type == LM_EVENT_MESSAGE) {
 		take_message(run);
+	} else if (ev->type == LM_EVENT_SAY) {
+		reply->text = lm_str(ev->say->key);
 	}
 }
 
@@ -277,8 +295,9 @@ static void decide(struct run *run, const struct lm_event *ev)
 		use_table = false;
 		reply = written->reply;
 	}
-	/* A written yes to a password lets any password pass. */
-	if (!(written && !written->pass && ev->auth.kind == LM_AUTH_PASSWORD) &&
+	/* A written yes to a password lets any password pass; written words stand alone. */
+	if (!(written && !written->pass &&
+	      (ev->auth.kind == LM_AUTH_PASSWORD || ev->type == LM_EVENT_SAY)) &&
 	    (!written || written->pass || reply.result == 0) && !use_table)
 		answer_by_default(run, ev, &reply);
 	assert_true(lm_session_answer(run->session, ev->id, use_table ? NULL : &reply, run->now) >=

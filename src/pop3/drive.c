@@ -108,20 +108,23 @@ static void answer(struct drive *d, const struct lm_event *ev)
 static bool push_body(struct drive *d)
 {
 	struct lm_bytes rest = d->body;
+	size_t taken = 1;
+	bool moved = false;
 
 	if (!(lm_session_wants(d->session) & LM_WANT_BODY))
 		return false;
-	while (drive_inside(d)->transfer == LM_POP3_BODY && !d->failed) {
-		size_t taken = 0, held;
+	while (drive_inside(d)->transfer == LM_POP3_BODY && taken && !d->failed) {
+		size_t held;
 
 		note(d, lm_session_body(d->session, rest, true, d->now, &taken));
 		rest = lm_bytes_from(rest, taken);
+		moved |= taken || drive_inside(d)->transfer != LM_POP3_BODY;
 		held = lm_session_output(d->session).len;
 		d->most_held = held > d->most_held ? held : d->most_held;
 		note(d, lm_buf_add(&d->said, lm_session_output(d->session)));
 		lm_session_sent(d->session, held);
 	}
-	return true;
+	return moved;
 }
 
 static bool take_output(struct drive *d)

@@ -285,6 +285,14 @@ int lm_pop3_yes(struct lm_pop3_server *s, enum lm_pop3_say say, const struct lm_
 static enum lm_pop3_say words_for(const struct lm_pop3_server *s, int result,
                                   enum lm_pop3_code code)
 {
+	if (code == LM_POP3_IN_USE)
+		return LM_SAY_IN_USE;
+	if (code == LM_POP3_LOGIN_DELAY)
+		return LM_SAY_LOGIN_DELAY;
+	if (code == LM_POP3_SYS_TEMP)
+		return LM_SAY_TEMPORARY;
+	if (code == LM_POP3_SYS_PERM)
+		return LM_SAY_PERMANENT;
 	if (result == LM_E_AUTH)
 		return LM_SAY_PASS_REJECTED;
 	if (result == LM_E_SYNTAX && s->login)
@@ -293,15 +301,7 @@ static enum lm_pop3_say words_for(const struct lm_pop3_server *s, int result,
 		return s->command ? LM_SAY_NOT_IMPLEMENTED : LM_SAY_INVALID_COMMAND;
 	if (result == LM_E_DENIED)
 		return LM_SAY_PERMISSION_DENIED;
-	if (result == LM_E_NOT_FOUND && s->number)
-		return LM_SAY_MESSAGE_DELETED;
-	if (code == LM_POP3_IN_USE)
-		return LM_SAY_IN_USE;
-	if (code == LM_POP3_LOGIN_DELAY)
-		return LM_SAY_LOGIN_DELAY;
-	if (code == LM_POP3_SYS_TEMP)
-		return LM_SAY_TEMPORARY;
-	return code == LM_POP3_SYS_PERM ? LM_SAY_PERMANENT : LM_SAY_REFUSED;
+	return result == LM_E_NOT_FOUND && s->number ? LM_SAY_MESSAGE_DELETED : LM_SAY_REFUSED;
 }
 
 int lm_pop3_no_as(struct lm_pop3_server *s, const struct lm_reply *no, enum lm_pop3_say say)
