@@ -2,6 +2,8 @@
 // Raw connections for lines, to see what is really said. Node.js has sockets; for `lettermill run`
 // tests/e2e/lib/relay.py holds them, asked by HTTP.
 
+const AHEAD = 16; // pieces read before somebody wants them
+
 // What gives and takes octets as strings of one unit each, and says undefined at the end.
 class NodeSocket {
 	#socket;
@@ -15,6 +17,8 @@ class NodeSocket {
 		this.#socket = connect({ host: address, port });
 		this.#socket.on('data', (data) => {
 			this.#pieces.push(data.toString('latin1'));
+			if (this.#pieces.length > AHEAD)
+				this.#socket.pause();
 			tell();
 		}).on('close', () => {
 			this.#over = true;
@@ -32,6 +36,8 @@ class NodeSocket {
 			await new Promise((good) => {
 				this.#wake = good;
 			});
+		if (this.#pieces.length <= AHEAD)
+			this.#socket.resume();
 		return this.#pieces.shift();
 	}
 
