@@ -39,4 +39,8 @@ function pump() {
 
 host.onWake(pump);
 
+// The program is to end: sessions have that long to do so, too.
+const DRAIN = 10000;
+host.onTerminate?.(() => servers.forEach((server) => server.drain?.(DRAIN)));
+
 module.exports = { servers, clients, pipes };
