@@ -362,9 +362,9 @@ declare namespace infinity {
 		tlsMin?: '1.0' | '1.1' | '1.2' | '1.3';
 		/** The newest TLS version to offer; for finding faults in clients. Default: 1.3. */
 		tlsMax?: '1.0' | '1.1' | '1.2' | '1.3';
-		/** Which ciphers to offer: an OpenSSL list, with the suites of TLS 1.3 ("TLS_…") among
-		 * it; versions for which none is named are not spoken. Default: those with forward secrecy
-		 * and authenticated encryption. */
+		/** Which ciphers to offer: an OpenSSL list, with the suites of TLS 1.3 (names with TLS_
+		 * in front) among it; versions for which none is named are not spoken. Default: those with
+		 * forward secrecy and authenticated encryption. */
 		tlsCiphers?: string;
 		/** Ask clients for a certificate signed by one of these, PEM; it lets them log in without
 		 * a password (SASL EXTERNAL). */

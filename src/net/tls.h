@@ -30,8 +30,8 @@ struct lm_tls_params {
 	                        signed by these. client: trust these instead of the system's. A PEM
 	                        file, or the PEM itself */
 	const char *key_passphrase; /**< of keys that have one; NULL: such keys are refused */
-	/** OpenSSL's cipher list, with the TLS 1.3 suites ("TLS_…") among it. Versions for which it
-	 * names none are not spoken. NULL: forward secrecy and authenticated encryption only. */
+	/** OpenSSL's cipher list, with the TLS 1.3 suites ("TLS_...") among it. Versions for which
+	 * it names none are not spoken. NULL: forward secrecy and authenticated encryption only. */
 	const char *ciphers;
 	bool require_client_cert;
 	bool strict_sni;  /**< refuse names that no pair has (unrecognized_name) */

@@ -99,6 +99,22 @@ static void set_alpn(struct lm_tls_context *context, SSL_CTX *ctx)
 		(void)SSL_CTX_set_alpn_protos(ctx, context->alpn, context->alpn_len);
 }
 
+/* As the first context trusts: files are not read again. */
+static int share_trust(SSL_CTX *ctx, SSL_CTX *first, struct lm_error *out_error)
+{
+	STACK_OF(X509_NAME) *names = SSL_CTX_get_client_CA_list(first);
+
+	if (names) {
+		names = SSL_dup_CA_list(names);
+		if (!names)
+			return lm_fail(out_error, LM_E_NOMEM, "TLS: out of memory");
+		SSL_CTX_set_client_CA_list(ctx, names);
+	}
+	SSL_CTX_set1_cert_store(ctx, SSL_CTX_get_cert_store(first));
+	SSL_CTX_set_verify(ctx, SSL_CTX_get_verify_mode(first), SSL_CTX_get_verify_callback(first));
+	return 0;
+}
+
 static int new_ctx(struct lm_tls_context *context, const struct lm_tls_params *params,
                    SSL_CTX **out_ctx, struct lm_error *out_error)
 {
@@ -109,7 +125,8 @@ static int new_ctx(struct lm_tls_context *context, const struct lm_tls_params *p
 		return lm_fail(out_error, LM_E_NOMEM, "TLS: %s", lm_tls_reason());
 	err = lm_tls_set_versions(ctx, params, out_error);
 	if (!err)
-		err = set_trust(ctx, params, out_error);
+		err = context->ctx ? share_trust(ctx, context->ctx, out_error)
+		                   : set_trust(ctx, params, out_error);
 	if (err) {
 		SSL_CTX_free(ctx);
 		return err;
@@ -120,6 +137,7 @@ static int new_ctx(struct lm_tls_context *context, const struct lm_tls_params *p
 	if (params->server) {
 		SSL_CTX_set_tlsext_servername_callback(ctx, lm_tls_on_server_name);
 		SSL_CTX_set_tlsext_servername_arg(ctx, context);
+		SSL_CTX_set_client_hello_cb(ctx, lm_tls_on_client_hello, NULL);
 	}
 	*out_ctx = ctx;
 	return 0;
@@ -181,6 +199,39 @@ static int load_pairs(struct lm_tls_context *context, const struct lm_tls_params
 	return 0;
 }
 
+int lm_tls_derive_ctx(struct lm_tls_context *context, SSL_CTX **out_ctx, struct lm_error *out_error)
+{
+	ERR_clear_error();
+	return new_ctx(context, &context->made_params, out_ctx, out_error);
+}
+
+static bool keep_text(const char *text, const char **out)
+{
+	*out = text ? lm_strdup_bytes(lm_str(text)) : NULL;
+	return *out || !text;
+}
+
+/* What lm_tls_derive_ctx needs. */
+static int keep_params(struct lm_tls_context *context, const struct lm_tls_params *params,
+                       struct lm_error *out_error)
+{
+	struct lm_tls_params *kept = &context->made_params;
+
+	*kept = (struct lm_tls_params){ .server = true, .min = params->min, .max = params->max };
+	if (keep_text(params->ciphers, &kept->ciphers) &&
+	    keep_text(params->key_passphrase, &kept->key_passphrase))
+		return 0;
+	return lm_fail(out_error, LM_E_NOMEM, "TLS: out of memory");
+}
+
+static void forget_params(struct lm_tls_params *kept)
+{
+	if (kept->key_passphrase)
+		lm_wipe((char *)(uintptr_t)kept->key_passphrase, strlen(kept->key_passphrase));
+	lm_free((char *)(uintptr_t)kept->key_passphrase);
+	lm_free((char *)(uintptr_t)kept->ciphers);
+}
+
 static int fill(struct lm_tls_context *context, const struct lm_tls_params *params,
                 struct lm_error *out_error)
 {
@@ -198,7 +249,9 @@ static int fill(struct lm_tls_context *context, const struct lm_tls_params *para
 	context->bio = lm_tls_bio_method();
 	if (!context->bio)
 		return lm_fail(out_error, LM_E_NOMEM, "TLS: out of memory");
-	err = new_ctx(context, params, &context->ctx, out_error);
+	err = params->server ? keep_params(context, params, out_error) : 0;
+	if (!err)
+		err = new_ctx(context, params, &context->ctx, out_error);
 	return err ? err : load_pairs(context, params, out_error);
 }
 
@@ -243,6 +296,8 @@ void lm_tls_context_unref(struct lm_tls_context *context)
 	SSL_CTX_free(context->ctx);
 	SSL_SESSION_free(context->session);
 	lm_free(context->session_name);
+	lm_tls_forget_made(context);
+	forget_params(&context->made_params);
 	BIO_meth_free(context->bio);
 	pthread_mutex_destroy(&context->lock);
 	lm_free(context);

@@ -26,11 +26,40 @@ struct lm_tls_context {
 	size_t name_count;
 	uint8_t alpn[256]; /* as on the wire: length, name */
 	unsigned alpn_len;
-	/* Client: the last session that may be resumed, and with whom. */
 	pthread_mutex_t lock;
+	/* Client: the last session that may be resumed, and with whom. */
 	SSL_SESSION *session;
 	char *session_name;
+	/* Server: what contexts for chosen certificates are made with, and those made so far. */
+	struct lm_tls_params made_params;
+	struct lm_tls_made *made;
+	size_t made_count;
+	uint64_t made_clock;
 };
+
+/** A server's question: who is this name? */
+struct lm_tls_ask {
+	enum { LM_TLS_ASK_NOTHING, LM_TLS_ASK_OPEN, LM_TLS_ASK_CHOSEN } state;
+	int alert;    /* refused with it; 0: not */
+	SSL_CTX *ctx; /* chosen, with a reference; NULL: the context's own */
+	size_t len;
+	uint8_t name[TLSEXT_MAXLEN_host_name]; /* lower case */
+};
+
+/** For OpenSSL: notes the name, waits, and does what was chosen. */
+int lm_tls_on_client_hello(SSL *ssl, int *alert, void *arg);
+/** That of a transport; NULL where nobody is asked. */
+struct lm_tls_ask *lm_tls_ask(SSL *ssl);
+/** As lm_transport_tls_choose. */
+LM_MUST int lm_tls_ask_choose(struct lm_tls_ask *ask, struct lm_tls_context *context,
+                              const struct lm_tls_choice *choice, struct lm_error *out_error);
+void lm_tls_ask_free(struct lm_tls_ask *ask);
+
+/** A context as the first of the settings is, but without certificates. */
+LM_MUST int lm_tls_derive_ctx(struct lm_tls_context *context, SSL_CTX **out_ctx,
+                              struct lm_error *out_error);
+/** Free all contexts made for choices. */
+void lm_tls_forget_made(struct lm_tls_context *context);
 
 /** The certificates for a host name (NUL-terminated); NULL where no pair has it. */
 SSL_CTX *lm_tls_find_name(const struct lm_tls_context *context, const char *name);

@@ -41,10 +41,13 @@ int lm_tls_on_server_name(SSL *ssl, int *alert, void *arg)
 {
 	const struct lm_tls_context *context = arg;
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	const struct lm_tls_ask *ask = lm_tls_ask(ssl);
 	SSL_CTX *ctx;
 
 	if (!name)
 		return SSL_TLSEXT_ERR_NOACK;
+	if (ask && ask->ctx)
+		return SSL_TLSEXT_ERR_OK;
 	ctx = lm_tls_find_name(context, name);
 	if (ctx) {
 		if (ctx != SSL_get_SSL_CTX(ssl))

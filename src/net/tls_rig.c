@@ -7,6 +7,17 @@
 
 enum { GUARD_MS = 20000, DATA_MAX = 4 * 1024 * 1024 };
 
+/* True when there was a question, and it is answered. */
+static bool is_chosen(struct tls_side *side)
+{
+	struct lm_bytes name = lm_transport_tls_asked(side->transport);
+
+	if (!name.len || !side->asked)
+		return false;
+	side->asked(side, name);
+	return !lm_transport_tls_asked(side->transport).len;
+}
+
 void tls_rig_pump(struct tls_side *side)
 {
 	uint8_t buf[20000];
@@ -18,6 +29,10 @@ void tls_rig_pump(struct tls_side *side)
 		if (err)
 			break;
 		assert_err(lm_buf_add(&side->got, lm_bytes(buf, n)), 0);
+	}
+	if (err == LM_E_AGAIN && is_chosen(side)) {
+		tls_rig_pump(side);
+		return;
 	}
 	if (err != LM_E_AGAIN)
 		side->end = err;

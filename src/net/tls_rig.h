@@ -14,6 +14,8 @@ struct tls_side {
 	struct lm_buf got, to_send;
 	struct lm_error error;
 	int done, end;
+	/** Called when a certificate is to be chosen, each time it could be. */
+	void (*asked)(struct tls_side *side, struct lm_bytes name);
 };
 
 struct tls_test {
@@ -21,6 +23,7 @@ struct tls_test {
 	struct lm_timer guard;
 	struct tls_side client, server;
 	size_t want; /**< octets each side waits for */
+	void *ctx;   /**< of the test */
 };
 
 /** Settings; the test fails with the reason where they make none. */

@@ -24,6 +24,7 @@ struct tls {
 	struct lm_tls_info *info;
 	struct lm_error *reason;
 	struct lm_tls_doubt *doubt; /* client */
+	struct lm_tls_ask *ask;     /* server, until the handshake is done; NULL: nobody is asked */
 	char *server_name;          /* client */
 	size_t batch; /* ciphertext in the loop's write scratch, within one call only */
 	int error;    /* why nothing goes any more */
@@ -165,6 +166,16 @@ struct lm_tls_doubt *lm_tls_doubt(SSL *ssl)
 	return t->doubt;
 }
 
+struct lm_tls_ask *lm_tls_ask(SSL *ssl)
+{
+	return ((struct tls *)SSL_get_app_data(ssl))->ask;
+}
+
+static bool is_asking(const struct tls *t)
+{
+	return t->ask && t->ask->state == LM_TLS_ASK_OPEN;
+}
+
 static const char *ssl_reason(const struct tls *t)
 {
 	long verify = SSL_get_verify_result(t->ssl);
@@ -172,6 +183,10 @@ static const char *ssl_reason(const struct tls *t)
 
 	if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && verify != X509_V_OK)
 		return t->doubt ? t->doubt->text : X509_verify_cert_error_string(verify);
+	if (t->ask && t->ask->alert)
+		return t->ask->alert == SSL_AD_UNRECOGNIZED_NAME
+		               ? "the name asked for is not served here"
+		               : "there is no certificate for the name asked for";
 	if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
 		return "the peer closed the connection without a close_notify";
 	return lm_tls_reason();
@@ -182,7 +197,8 @@ static int outcome(struct tls *t, int result)
 {
 	int why = SSL_get_error(t->ssl, result);
 
-	if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
+	if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ||
+	    why == SSL_ERROR_WANT_CLIENT_HELLO_CB)
 		return LM_E_AGAIN;
 	if (why == SSL_ERROR_ZERO_RETURN)
 		return LM_E_CLOSED;
@@ -197,7 +213,7 @@ static void set_below(struct tls *t)
 {
 	unsigned io = 0;
 
-	if ((t->want & LM_IO_READ) || (!t->is_done && !t->error))
+	if (((t->want & LM_IO_READ) || (!t->is_done && !t->error)) && !is_asking(t))
 		io |= LM_IO_READ;
 	if (lm_buf_len(&t->pending) || (t->is_done && (t->want & LM_IO_WRITE)))
 		io |= LM_IO_WRITE;
@@ -224,6 +240,8 @@ static int handshake(struct tls *t)
 		return t->error;
 	if (t->is_done)
 		return 0;
+	if (is_asking(t))
+		return LM_E_AGAIN;
 	ERR_clear_error();
 	result = SSL_do_handshake(t->ssl);
 	if (result != 1) {
@@ -236,6 +254,8 @@ static int handshake(struct tls *t)
 	if (!t->info)
 		return fail(t, LM_E_NOMEM, "out of memory");
 	t->is_done = true;
+	lm_tls_ask_free(t->ask);
+	t->ask = NULL;
 	t->owes_ticket = t->is_server && SSL_version(t->ssl) >= TLS1_3_VERSION;
 	return settle(t, 0);
 }
@@ -352,6 +372,7 @@ static const struct lm_tls_info *tls_info(const struct lm_transport *transport)
 static void release(struct tls *t)
 {
 	SSL_free(t->ssl);
+	lm_tls_ask_free(t->ask);
 	lm_tls_context_unref(t->context);
 	lm_buf_done(&t->pending);
 	lm_free(t->doubt);
@@ -401,8 +422,10 @@ static void on_below(void *ctx, unsigned io)
 	if (lm_buf_len(&t->pending))
 		flush_pending(t);
 	if (!t->is_done) {
+		bool was_asking = is_asking(t);
+
 		t->is_drained = false;
-		if (handshake(t) == LM_E_AGAIN)
+		if (handshake(t) == LM_E_AGAIN && is_asking(t) == was_asking)
 			return;
 		told = LM_IO_READ | LM_IO_WRITE;
 	} else {
@@ -498,6 +521,34 @@ int lm_transport_tls(struct lm_loop *loop, struct lm_transport *below,
 	set_below(t);
 	*out_transport = &t->base;
 	return 0;
+}
+
+int lm_transport_tls_ask(struct lm_transport *transport)
+{
+	struct tls *t = self(transport);
+
+	LM_ASSERT(transport->ops == &tls_ops && t->is_server);
+	if (!t->ask)
+		t->ask = lm_alloc_zero(1, sizeof(*t->ask));
+	return t->ask ? 0 : LM_E_NOMEM;
+}
+
+struct lm_bytes lm_transport_tls_asked(const struct lm_transport *transport)
+{
+	const struct tls *t = lm_container(transport, const struct tls, base);
+
+	return transport->ops == &tls_ops && is_asking(t) ? lm_bytes(t->ask->name, t->ask->len)
+	                                                  : lm_bytes(NULL, 0);
+}
+
+int lm_transport_tls_choose(struct lm_transport *transport, const struct lm_tls_choice *choice,
+                            struct lm_error *out_error)
+{
+	struct tls *t = self(transport);
+
+	if (transport->ops != &tls_ops || !is_asking(t))
+		return LM_E_NOT_FOUND;
+	return lm_tls_ask_choose(t->ask, t->context, choice, out_error);
 }
 
 int lm_transport_tls_done(struct lm_transport *transport, struct lm_error *out_error)

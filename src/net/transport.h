@@ -69,6 +69,32 @@ struct lm_tls_context;
 LM_MUST int lm_transport_tls(struct lm_loop *loop, struct lm_transport *below,
                              struct lm_tls_context *context, bool server, const char *server_name,
                              struct lm_transport **out_transport);
+/** What becomes of a handshake that waits for certificates. */
+enum lm_tls_verdict {
+	LM_TLS_CONFIGURED,   /**< those of the context */
+	LM_TLS_GIVEN,        /**< those given here */
+	LM_TLS_UNRECOGNIZED, /**< none: nobody has that name (alert unrecognized_name) */
+	LM_TLS_UNAVAILABLE,  /**< none: it cannot be known now (alert internal_error) */
+};
+struct lm_tls_choice {
+	enum lm_tls_verdict verdict;
+	/** LM_TLS_GIVEN: PEM as in lm_tls_pair, never a file. An empty key: it stands in the
+	 * certificate. Borrowed until return. All other settings are the context's. */
+	struct lm_bytes certificate, key;
+};
+
+/** Server, before the handshake begins: let it wait when the client says which server it wants (RFC
+ * 6066 3), until lm_transport_tls_choose. `changed` tells; nothing is read meanwhile. LM_E_NOMEM.
+ */
+LM_MUST int lm_transport_tls_ask(struct lm_transport *tls);
+/** That name while the handshake waits: 1 to 255 octets without NUL, A to Z in lower case; else
+ * empty. Lives until the first read or write behind the choice. */
+struct lm_bytes lm_transport_tls_asked(const struct lm_transport *tls);
+/** Choose, once; the handshake goes on with the next read. Errors: LM_E_CONFIG (broken PEM) and
+ * LM_E_NOMEM, as if LM_TLS_UNAVAILABLE was chosen; LM_E_NOT_FOUND: it does not wait. */
+LM_MUST int lm_transport_tls_choose(struct lm_transport *tls, const struct lm_tls_choice *choice,
+                                    struct lm_error *out_error);
+
 /** 1: handshake done. 0: not yet. Negative: failed; *out_error (may be NULL) says why in words. */
 int lm_transport_tls_done(struct lm_transport *tls, struct lm_error *out_error);
 /** Why nothing goes any more, in words; "" where nothing more than a code is known. Any transport;
