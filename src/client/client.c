@@ -400,7 +400,7 @@ static void on_closed(void *ctx, int error)
 	finish(client, &why);
 }
 
-static const struct lm_link_owner link_owner = { on_event, on_tls, on_closed };
+static const struct lm_link_owner link_owner = { on_event, on_tls, on_closed, NULL };
 
 /* --- the beginning --- */
 

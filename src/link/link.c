@@ -162,8 +162,16 @@ static void attach(struct lm_link *link, struct lm_transport *transport)
 /* The client speaks first. The link may be freed when it returns. */
 static void enter_handshake(struct lm_link *link)
 {
+	bool asks = link->owner->certificate && !link->server_name;
+	int err = asks ? lm_transport_tls_ask(link->transport) : 0;
+
 	link->state = LM_LINK_HANDSHAKE;
 	link->is_blocked = false;
+	link->is_shaking = true;
+	if (err) {
+		end_with(link, err);
+		return;
+	}
 	if (link->handshake_timeout)
 		link->phase_until = lm_loop_now(link->loop) + link->handshake_timeout;
 	link->transport->ops->want(link->transport, LM_IO_READ);
@@ -215,6 +223,28 @@ void lm_link_start_tls(struct lm_link *link)
 	enter_handshake(link);
 }
 
+static void ask_owner(struct lm_link *link)
+{
+	struct lm_bytes name = lm_transport_tls_asked(link->transport);
+
+	if (!name.len || link->has_asked)
+		return;
+	link->has_asked = true;
+	link->owner->certificate(link->ctx, name);
+}
+
+int lm_link_certificate(struct lm_link *link, const struct lm_tls_choice *choice,
+                        struct lm_error *out_error)
+{
+	int err;
+
+	if (link->state != LM_LINK_HANDSHAKE || !link->transport)
+		return LM_E_NOT_FOUND;
+	err = lm_transport_tls_choose(link->transport, choice, out_error);
+	lm_link_schedule(link);
+	return err;
+}
+
 void lm_link_handshake(struct lm_link *link)
 {
 	uint8_t *scratch = lm_loop_scratch(link->loop, LM_SCRATCH_READ);
@@ -230,8 +260,10 @@ void lm_link_handshake(struct lm_link *link)
 		handshake_failed(link, &error);
 		return;
 	}
-	if (!done)
+	if (!done) {
+		ask_owner(link);
 		return;
+	}
 	link->state = LM_LINK_PLAYING;
 	link->phase_until = LM_NEVER;
 	err = lm_session_tls_up(link->session, link->transport->ops->tls(link->transport),
@@ -284,8 +316,10 @@ static void on_task(struct lm_task *task)
 		end_with(link, LM_E_CANCELED);
 	else if (link->must_abort && link->state == LM_LINK_LINGERING)
 		close_now(link);
-	else if (link->state == LM_LINK_HANDSHAKE && link->phase_until == LM_NEVER)
+	else if (link->state == LM_LINK_HANDSHAKE && !link->is_shaking)
 		enter_handshake(link);
+	else if (link->state == LM_LINK_HANDSHAKE)
+		lm_link_handshake(link);
 	else if (!link->has_begun && (lm_session_wants(link->session) & LM_WANT_INPUT))
 		lm_link_readable(link);
 	else

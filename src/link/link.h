@@ -24,6 +24,10 @@ struct lm_link_owner {
 	/** The link is over: LM_EVENT_DISCONNECT went through `event` before. Free the link here or
 	 * later. `error`: 0 orderly. */
 	void (*closed)(void *ctx, int error);
+	/** Server: a client asks for that name (as lm_transport_tls_asked) and its handshake waits:
+	 * lm_link_certificate must answer, now or later, once; the handshake's timeout goes on.
+	 * NULL: nobody is asked. */
+	void (*certificate)(void *ctx, struct lm_bytes name);
 };
 
 struct lm_link_stats {
@@ -55,6 +59,10 @@ void lm_link_free(struct lm_link *link);
  * the session wants body, and closed by it: the session closes a source only when it returns an
  * error. Result as lm_session_answer. */
 int lm_link_answer(struct lm_link *link, uint32_t event_id, const struct lm_reply *reply);
+
+/** Choose certificates, from inside `certificate` or later. Result as lm_transport_tls_choose. */
+LM_MUST int lm_link_certificate(struct lm_link *link, const struct lm_tls_choice *choice,
+                                struct lm_error *out_error);
 
 /** Push a request to a client session, from inside `event` or later. Result as lm_session_request.
  */

@@ -48,8 +48,10 @@ struct lm_link {
 	uint32_t turn;              /* octets written in this turn */
 	uint32_t linger;            /* octets thrown away */
 	int16_t result;
-	uint8_t state;      /* enum lm_link_state */
-	bool has_begun : 1; /* the session was asked for its first event */
+	uint8_t state;       /* enum lm_link_state */
+	bool has_begun : 1;  /* the session was asked for its first event */
+	bool is_shaking : 1; /* the handshake has begun */
+	bool has_asked : 1;  /* … and the owner knows which name it is for */
 	bool is_posted : 1, is_freed : 1, is_pumping : 1, is_blocked : 1;
 	bool has_chunk : 1, chunk_is_last : 1, source_waits : 1;
 	bool has_ended : 1; /* the peer sends no more */

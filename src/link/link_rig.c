@@ -144,7 +144,7 @@ static void on_closed(void *ctx, int error)
 	lm_loop_stop(test->loop);
 }
 
-static const struct lm_link_owner owner = { on_event, on_tls, on_closed };
+static const struct lm_link_owner owner = { on_event, on_tls, on_closed, NULL };
 
 void rig_peer_pump(struct link_test *test)
 {
