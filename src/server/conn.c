@@ -1,4 +1,5 @@
 /* One connection: admitted or refused, made into a session with a link, and accounted for. */
+#include "base/error.h"
 #include "server/serving.h"
 
 #include <stdio.h>
@@ -167,6 +168,48 @@ static void event_came(void *ctx, const struct lm_event *event)
 	lm_dispatch_event(conn, event);
 }
 
+static void certificate_asked(void *ctx, struct lm_bytes name)
+{
+	struct lm_conn *conn = ctx;
+	const struct lm_event event = {
+		.type = LM_EVENT_CERTIFICATE,
+		.id = LM_CERTIFICATE_ID,
+		.info = lm_session_info(lm_link_session(conn->link)),
+		.argument = name,
+	};
+
+	lm_dispatch_event(conn, &event);
+}
+
+/* A no that would be temporary in the protocol is none to remember the name by. */
+static enum lm_tls_verdict verdict_of(const struct lm_reply *reply)
+{
+	if (!reply || (reply->result == 0 && !reply->certificate.len))
+		return LM_TLS_CONFIGURED;
+	if (reply->result == 0)
+		return LM_TLS_GIVEN;
+	return lm_err_info(reply->result)->smtp < 500 ? LM_TLS_UNAVAILABLE : LM_TLS_UNRECOGNIZED;
+}
+
+void lm_conn_certificate(struct lm_conn *conn, const struct lm_event *event,
+                         const struct lm_reply *reply)
+{
+	struct lm_tls_choice choice = { .verdict = verdict_of(reply) };
+	struct lm_error why = { 0 };
+	int err;
+
+	if (choice.verdict == LM_TLS_GIVEN) {
+		choice.certificate = reply->certificate;
+		choice.key = reply->key;
+	}
+	err = lm_link_certificate(conn->link, &choice, &why);
+	if (err && err != LM_E_NOT_FOUND)
+		lm_log(conn->worker->shared->log, LM_LOG_ERROR, "certificate.fail",
+		       LM_LOG_NUMBER("session", event->info->id),
+		       LM_LOG_TEXT("name", event->argument), LM_LOG_TEXT("why", lm_str(why.text)));
+	lm_reply_drop(reply);
+}
+
 static struct lm_tls_context *tls_wanted(void *ctx)
 {
 	const struct lm_conn *conn = ctx;
@@ -253,7 +296,9 @@ static uint32_t write_floor(const struct lm_conn *conn)
 
 static int link_new(struct lm_conn *conn, const struct lm_accepted *a)
 {
-	static const struct lm_link_owner owner = { event_came, tls_wanted, link_closed };
+	static const struct lm_link_owner owner = { event_came, tls_wanted, link_closed, NULL };
+	static const struct lm_link_owner asking = { event_came, tls_wanted, link_closed,
+		                                     certificate_asked };
 	struct lm_transport *transport;
 	struct lm_session *session;
 	int err = transport_new(conn, a->fd, &transport);
@@ -274,7 +319,7 @@ static int link_new(struct lm_conn *conn, const struct lm_accepted *a)
 	                .handshake_timeout = patience(conn, HANDSHAKE_TIMEOUT),
 	                .write_timeout = patience(conn, WRITE_TIMEOUT),
 	                .write_floor = write_floor(conn),
-	                .owner = &owner,
+	                .owner = conn->worker->shared->asks_certificate ? &asking : &owner,
 	                .ctx = conn,
 	        },
 	        &conn->link);

@@ -82,6 +82,16 @@ static void count(struct lm_conn *conn, const struct lm_event *event, const stru
 	}
 }
 
+/* A source goes with the reply, whatever becomes of it. */
+static void hand_over(struct lm_conn *conn, const struct lm_event *event,
+                      const struct lm_reply *reply)
+{
+	if (event->type == LM_EVENT_CERTIFICATE)
+		lm_conn_certificate(conn, event, reply);
+	else
+		(void)lm_link_answer(conn->link, event->id, reply);
+}
+
 static void send_answer(struct lm_decision *d, const struct lm_reply *reply)
 {
 	struct lm_conn *conn = d->conn;
@@ -90,8 +100,7 @@ static void send_answer(struct lm_decision *d, const struct lm_reply *reply)
 	tell(conn, &d->event, reply, true);
 	count(conn, &d->event, reply);
 	conn->open = NULL;
-	/* A source goes with the reply, whatever becomes of it. */
-	(void)lm_link_answer(conn->link, d->event.id, reply);
+	hand_over(conn, &d->event, reply);
 	if (d->asking)
 		d->answered = true;
 	else
@@ -235,7 +244,7 @@ void lm_dispatch_event(struct lm_conn *conn, const struct lm_event *event)
 		struct lm_reply reply = LM_REPLY_INIT;
 
 		reply.result = LM_E_NOMEM;
-		(void)lm_link_answer(conn->link, event->id, &reply);
+		hand_over(conn, event, &reply);
 		return;
 	}
 	d->conn = conn;

@@ -42,7 +42,8 @@ struct lm_installed {
 struct lm_shared {
 	struct lm_installed handlers[LM_MAX_HANDLERS]; /**< in front of the store's */
 	size_t handler_count;
-	bool has_store; /**< its handler is asked behind them */
+	bool has_store;        /**< its handler is asked behind them */
+	bool asks_certificate; /**< one of them decides LM_EVENT_CERTIFICATE */
 	const struct lm_log *log;
 	struct lm_limits *limits;
 	unsigned worker_count;
@@ -164,6 +165,9 @@ struct lm_conn *lm_conn_find(struct lm_worker *worker, uint64_t key);
 /** End its session without a word, from the loop. Whoever is gone already is not disturbed in
  * saying good-bye. */
 void lm_conn_cut(struct lm_worker *worker, uint64_t key);
+/** The answer to LM_EVENT_CERTIFICATE. */
+void lm_conn_certificate(struct lm_conn *conn, const struct lm_event *event,
+                         const struct lm_reply *reply);
 
 /* proxy.c */
 
@@ -191,6 +195,8 @@ struct lm_decision {
 	char *held_text;
 };
 
+/** The number of LM_EVENT_CERTIFICATE, which the server asks and no session does. */
+#define LM_CERTIFICATE_ID UINT32_MAX
 /** Ask, in order; tell of notices. */
 void lm_dispatch_event(struct lm_conn *conn, const struct lm_event *event);
 /** An answer for a ticket (reply NULL: proceed); LM_E_NOT_FOUND when nobody waits for it. */

@@ -173,6 +173,8 @@ static int base_open(struct lm_server *s, const struct lm_server_options *o,
 		s->base.decides |= ops->decides | ops->hears;
 		if (ops->decides & LM_EVENT_BIT(LM_EVENT_AUTH))
 			s->base.auth_by_handler = true;
+		if (ops->decides & LM_EVENT_BIT(LM_EVENT_CERTIFICATE))
+			s->shared.asks_certificate = true;
 	}
 	err = lm_limits_new(&s->shared.limits);
 	if (!err)
