@@ -337,9 +337,10 @@ declare namespace infinity {
 		/** Mail for postmaster, plain or at one of --domain, goes to this account where none is
 		 * named postmaster: RFC 5321 4.5.1 wants it taken. */
 		postmaster?: string;
-		/** The language POP3 replies start with; a client may choose another with LANG. Default:
-		 * en. */
-		language?: 'en' | 'nl';
+		/** The language POP3 replies start with; a client may choose another with LANG. Programs
+		 * may add languages of their own (lm_server_language), whose tags can stand here, too.
+		 * Default: en. */
+		language?: string;
 		/** What CAPA calls this server (RFC 2449 6.9). Default: Lettermill and its version. */
 		implementation?: string;
 		/** Capabilities, extensions and commands not to offer, separated by commas, as

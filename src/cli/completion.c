@@ -25,7 +25,8 @@ enum lm_completion_value lm_completion_value(const struct lm_option *o)
 
 	if (*o->placeholder == '\0')
 		return LM_COMPLETION_NONE;
-	if (o->kind == LM_OPTION_CHOICE)
+	if (o->kind == LM_OPTION_CHOICE ||
+	    (o->kind == LM_OPTION_STRING && strchr(o->placeholder, '|')))
 		return LM_COMPLETION_WORDS;
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
 		if (strcmp(o->placeholder, files[i]) == 0)

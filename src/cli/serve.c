@@ -5,6 +5,7 @@
 #include "cli/args.h"
 #include "cli/config.h"
 #include "cli/log.h"
+#include "server/languages.h"
 
 #include <lettermill/server.h>
 
@@ -68,7 +69,11 @@ static int make_options(const struct serving *s, const struct lm_cli_settings *f
 	if (err == 0)
 		err = lm_cli_settings_apply(file, &s->args.settings, set_option, out_options,
 		                            out_error);
-	return err < 0 ? err : lm_server_options_complete(out_options, NULL, out_error);
+	if (err == 0)
+		err = lm_server_options_complete(out_options, NULL, out_error);
+	return err < 0 ? err
+	               : lm_languages_check(&(struct lm_languages){ 0 }, out_options->language,
+	                                    out_error);
 }
 
 /* 64 for what stands on the command line, 78 for the file. */

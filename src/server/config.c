@@ -182,7 +182,9 @@ static void pop3_params(struct lm_config *c, const struct lm_config_base *base,
 
 	lm_pop3_server_params_init(p);
 	p->hostname = o->hostname;
-	p->language = o->language.word;
+	p->language = o->language;
+	p->languages = base->languages.items;
+	p->language_count = base->languages.count;
 	p->implementation = o->implementation;
 	p->hide = words_or_null(o->hide);
 	p->decides = base->decides;

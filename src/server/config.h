@@ -8,6 +8,7 @@
 #define LM_SERVER_CONFIG_H
 
 #include "net/tls.h"
+#include "server/languages.h"
 #include "server/options.h"
 #include "server/store_handler.h"
 
@@ -59,8 +60,9 @@ struct lm_config_base {
 	size_t account_count;
 	struct lm_pool *pool;
 	const struct lm_log *log;
-	uint64_t decides;     /**< events that leave a session as decisions */
-	bool auth_by_handler; /**< a handler judges logins, so it may know bearer tokens */
+	struct lm_languages languages; /**< of POP3 */
+	uint64_t decides;              /**< events that leave a session as decisions */
+	bool auth_by_handler;          /**< a handler judges logins, so it may know bearer tokens */
 };
 
 /** `options` are complete; they are copied. Errors: LM_E_TLS, LM_E_CONFIG, LM_E_NOMEM … */

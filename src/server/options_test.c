@@ -81,7 +81,7 @@ static void defaults_are_the_promised_ones(void **state)
 	assert_int_equal(o->tls_min.index + LM_TLS_1_0, LM_TLS_1_2);
 	assert_int_equal(o->tls_max.index + LM_TLS_1_0, LM_TLS_1_3);
 	assert_int_equal(o->log_level.index, LM_LOG_INFO);
-	assert_string_equal(o->language.word, "en");
+	assert_string_equal(o->language, "en");
 	assert_null(strstr(o->auth, "CRAM-MD5"));
 }
 
@@ -172,10 +172,10 @@ static void flags_and_choices(void **state)
 	assert_refused(o, "require-tls", "maybe", "yes or no");
 	assert_set("bare-newlines", "keep");
 	assert_int_equal(o->bare_newlines.index, LM_BARE_KEEP);
-	assert_set("language", "NL");
-	assert_string_equal(o->language.word, "nl");
-	assert_refused(o, "language", "n", "en|nl");
-	assert_refused(o, "language", "en|nl", "en|nl");
+	assert_set("apop", "YES");
+	assert_string_equal(o->apop.word, "yes");
+	assert_refused(o, "apop", "y", "auto|yes|no");
+	assert_refused(o, "apop", "yes|no", "auto|yes|no");
 	assert_refused(o, "tls-min", "", "1.0|1.1");
 }
 

@@ -53,6 +53,14 @@ int lm_server_set(struct lm_server *s, const char *name, const char *value,
 	return err;
 }
 
+int lm_server_language(struct lm_server *s, const struct lm_pop3_language *language,
+                       struct lm_error *out_error)
+{
+	if (s->workers || !language)
+		return lm_fail(out_error, LM_E_MISUSE, "languages are given before the start");
+	return lm_languages_add(&s->languages, language, out_error);
+}
+
 void lm_server_log(struct lm_server *s, const struct lm_log *log)
 {
 	s->shared.log = log;
@@ -116,6 +124,8 @@ int lm_server_options_ready(struct lm_server *s, struct lm_server_options *out_o
 	if (err)
 		return lm_fail(out_error, err, "%s", lm_err_text(err));
 	err = lm_server_options_complete(out_options, out_own_cert, out_error);
+	if (!err)
+		err = lm_languages_check(&s->languages, out_options->language, out_error);
 	if (err)
 		lm_server_options_done(out_options);
 	return err;

@@ -12,6 +12,7 @@ struct lm_server {
 	struct lm_config_base base;
 	struct lm_config *config;      /**< for new sessions */
 	void *memory[LM_MAX_HANDLERS]; /**< of callback tables */
+	struct lm_languages languages; /**< does not change while workers run */
 	struct lm_worker **workers;    /**< NULL: does not run */
 	char endpoints[LM_SERVICE_COUNT][128];
 	char *socket_path;                   /**< to remove at the end */

@@ -164,6 +164,7 @@ static int base_open(struct lm_server *s, const struct lm_server_options *o,
 	if (err)
 		return err;
 	s->base.log = s->shared.log;
+	s->base.languages = s->languages;
 	s->base.decides = LM_EVENT_BIT(LM_EVENT_AUTH_DONE);
 	if (s->shared.has_store)
 		s->base.decides |= lm_store_handler_ops()->decides | lm_store_handler_ops()->hears;
