@@ -13,8 +13,14 @@ class NodeSocket {
 
 	async open(address, port) {
 		const { connect } = require('net');
+		const socket = connect({ host: address, port });
+		this.attach(socket);
+		await new Promise((good, bad) => socket.once('connect', good).once('error', bad));
+	}
+
+	attach(socket) {
 		const tell = () => this.#wake();
-		this.#socket = connect({ host: address, port });
+		this.#socket = socket;
 		this.#socket.on('data', (data) => {
 			this.#pieces.push(data.toString('latin1'));
 			if (this.#pieces.length > AHEAD)
@@ -24,7 +30,6 @@ class NodeSocket {
 			this.#over = true;
 			tell();
 		}).on('error', () => {});
-		await new Promise((good, bad) => this.#socket.once('connect', good).once('error', bad));
 	}
 
 	write(text) {
@@ -64,7 +69,11 @@ class RelaySocket {
 		const reply = await fetch(`${relay}/open/${address}/${port}`, { method: 'POST' });
 		if (!reply.ok)
 			throw new Error(`cannot connect to ${address}:${port}: ${await reply.text()}`);
-		this.#url = `${relay}/${await reply.text()}`;
+		this.attach(`${relay}/${await reply.text()}`);
+	}
+
+	attach(url) {
+		this.#url = url;
 	}
 
 	// In the order of the calls.
@@ -188,4 +197,4 @@ async function connect(address, port, relay) {
 	return new Connection(socket);
 }
 
-module.exports = { connect };
+module.exports = { connect, Connection, NodeSocket, RelaySocket };

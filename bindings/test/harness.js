@@ -16,6 +16,7 @@ const lettermill = inNode ? require('../node') : require('lettermill');
 const inside = (path) => inNode ? require(`../js/${path}`) : require(`lettermill/js/${path}`);
 const { assert } = require('./assert');
 const { connect } = require('./connect');
+const { listen } = require('./listen');
 
 const DEADLINE = 20000;
 const tests = [];
@@ -50,6 +51,13 @@ class Context {
 		const connection = await connect(address, port, option('relay'));
 		this.defer(() => connection.close());
 		return connection;
+	}
+
+	// A server made by hand: see listen.js.
+	async listen() {
+		const listener = await listen(option('relay'));
+		this.defer(() => listener.close());
+		return listener;
 	}
 
 	skip(why) {

@@ -7,7 +7,7 @@ from lib import certs, relay, tools
 from lib.runner import ROOT, Skip, test
 
 FOLDER = pathlib.Path(ROOT, "bindings/test")
-PARTS = {"harness.js", "assert.js", "connect.js"}
+PARTS = {"harness.js", "assert.js", "connect.js", "listen.js", "servers.js"}
 
 
 def addon(t):

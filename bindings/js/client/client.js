@@ -1,7 +1,7 @@
 'use strict';
 // What Pop3Client and SmtpClient have in common for their users.
 const host = require('../host');
-const { clientOptions } = require('./options');
+const { clientOptions, credentialsOf } = require('./options');
 const { Connection, linesOf } = require('./connection');
 const { MailError } = require('./error');
 
@@ -42,6 +42,11 @@ class Client extends host.EventEmitter {
 
 	[ask](type, options, { signal } = {}) {
 		return this[inner].request(type, options, { signal });
+	}
+
+	/** { user, password, authzid, mechanism, token }, where connect() was given none. */
+	async login(credentials, options) {
+		await this[ask]('LOGIN', credentialsOf(credentials), options);
 	}
 
 	get connected() {

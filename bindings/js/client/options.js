@@ -72,7 +72,6 @@ function textOf(options, name, plan) {
 		return;
 	if (typeof value !== 'string')
 		throw new TypeError(`${name}: a string is wanted`);
-	// eslint-disable-next-line no-control-regex
 	if (/[\0-\x1F\x7F]/.test(value))
 		throw new RangeError(`${name}: control characters are not allowed`);
 	plan[name] = value;
@@ -193,4 +192,16 @@ function checkText(value, name) {
 	return value;
 }
 
-module.exports = { clientOptions, refuseUnknown, checkText };
+const CREDENTIALS = ['user', 'password', 'authzid', 'mechanism', 'token'];
+
+function credentialsOf(given) {
+	if (typeof given !== 'object' || given === null)
+		throw new TypeError('credentials: an object is wanted');
+	refuseUnknown(given, CREDENTIALS, '');
+	const credentials = {};
+	for (const name of CREDENTIALS)
+		textOf(given, name, credentials);
+	return credentials;
+}
+
+module.exports = { clientOptions, credentialsOf, refuseUnknown, checkText };

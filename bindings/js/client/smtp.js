@@ -8,7 +8,7 @@ const { linesOf } = require('./connection');
 const { outcomeError, MailError } = require('./error');
 const { refuseUnknown, checkText } = require('./options');
 const { native } = host;
-const { errors } = native.constants();
+const { errors, events } = native.constants();
 
 const NOTIFY = { NEVER: 1, SUCCESS: 2, FAILURE: 4, DELAY: 8 };
 const KNOWN = ['from', 'to', 'cc', 'bcc', 'raw', 'message', 'dsn', 'smtputf8', 'requireTls', 'auth',
@@ -128,7 +128,7 @@ class Letter {
 	}
 
 	pipe() {
-		if (this.#isDropped)
+		if (this.#isDropped || this.#connection.number === undefined)
 			return undefined;
 		this.#pipe = native.clientPipe(this.#connection.number, this.#number);
 		return this.#pipe;
@@ -145,18 +145,19 @@ class Letter {
 
 	#fail() {
 		const pipe = this.#pipe ?? this.pipe();
-		if (pipe === undefined)
-			return;
-		pipes.delete(pipe);
-		native.pipeFail(pipe);
+		if (pipe !== undefined)
+			native.pipeFail(pipe);
+		return pipe;
 	}
 
 	/** Nobody wants it sent any more. False: it may be on its way. */
 	dropped() {
 		if (this.#isRead)
 			return false;
-		this.#fail();
+		const pipe = this.#fail();
 		this.#isDropped = true;
+		// Nothing more is told of a pipe that failed: its writer hears it from here.
+		pipes.get(pipe)?.take({ type: events.GONE, pipe });
 		this.#contents.destroy?.();
 		return true;
 	}

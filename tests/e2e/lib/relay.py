@@ -34,7 +34,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         words = self.path.strip("/").split("/")
         try:
-            self.reply(200, self.open(*words[1:]) if words[0] == "open" else self.use(*words, body))
+            self.reply(200, self.begin(*words) if words[0] in ("open", "listen") else
+                       self.use(*words, body))
         except OSError as why:
             self.reply(502, str(why).encode())
 
@@ -44,15 +45,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def open(self, address, port):
+    def begin(self, verb, address, port):
+        if verb == "open":
+            return self.keep(socket.create_connection((address, int(port)), timeout=60))
+        one = socket.create_server((address, int(port)), backlog=100)
+        number = self.keep(one)
+        return b"%s %d" % (number, one.getsockname()[1])
+
+    def keep(self, one):
         number = str(next(self.server.numbers))
-        one = socket.create_connection((address, int(port)), timeout=60)
+        one.settimeout(60)
         one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.server.sockets[number] = one
         return number.encode()
 
     def use(self, number, verb, body):
         one = self.server.sockets[number]
+        if verb == "accept":
+            return self.keep(one.accept()[0])
         if verb == "write":
             one.sendall(body)
         elif verb == "end":
