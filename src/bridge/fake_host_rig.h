@@ -39,6 +39,8 @@ struct fake {
 void fake_new(struct fake *fake);
 /** Free the bridge, then all values; fails the test where a ref is left. */
 void fake_free(struct fake *fake);
+/** Free the values only: the bridge was freed without a script, and dropped no refs. */
+void fake_abandon(struct fake *fake);
 /** Forget what natives gave, as the end of a callback does. */
 void fake_sweep(struct fake *fake);
 
@@ -78,7 +80,7 @@ void fake_expect_type_error(struct fake *fake, const char *part, const char *nat
 
 /** The next entry; NULL: nothing was told within `ms`. */
 struct lm_host_value *fake_take(struct fake *fake, int ms);
-/** The next entry must be of this type ("AUTH"). */
+/** The next entry must be of this type ("AUTH"); those of pipes are passed by. */
 struct lm_host_value *fake_expect(struct fake *fake, const char *type);
 
 /** A server of script, without a store, on free ports. `options`: name, value, …, NULL; `decides`
