@@ -204,6 +204,8 @@ struct lm_host_value *lm_bx_serverLanguage(const struct lm_bx_call *call)
 
 	if (!s)
 		return NULL;
+	if (!lm_server_language)
+		return lm_bx_throw(call, LM_E_UNSUPPORTED, "not in this build");
 	if (lm_bx_arg_string(call, 1, "tag", false, NAME_MAX_OCTETS, &tag) &&
 	    lm_bx_arg_string(call, 2, "name", false, NAME_MAX_OCTETS, &name) &&
 	    is_whole(call, "tag", &tag) && is_whole(call, "name", &name) &&
