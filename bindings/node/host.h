@@ -10,6 +10,8 @@
 #include <lettermill/bridge.h>
 
 struct lm_node_binding;
+/** Functions that make objects, one for each list of members (shapes.c). */
+struct lm_node_shapes;
 
 /** One an environment; belongs to its thread. */
 struct lm_host {
@@ -18,6 +20,7 @@ struct lm_host {
 	struct lm_node_binding *bindings;
 	napi_threadsafe_function waker;
 	napi_ref pump; /**< what `wake` calls, or NULL */
+	struct lm_node_shapes *shapes;
 	struct lm_host *next;
 };
 
@@ -41,6 +44,10 @@ napi_value lm_node_string(napi_env env, struct lm_bytes octets);
 napi_value lm_node_octets(napi_env env, napi_value string);
 /** As lm_host_ops.octets. */
 size_t lm_node_put_octets(napi_env env, napi_value string, uint8_t *to, size_t size);
+/** As lm_host_ops.record. */
+struct lm_host_value *lm_node_record(struct lm_host *host, size_t count, const char *const names[],
+                                     struct lm_host_value *const values[]);
+void lm_node_shapes_free(struct lm_host *host);
 /** Throw where nothing is thrown yet. Returns NULL. */
 napi_value lm_node_throw(napi_env env, const char *code, const char *text);
 

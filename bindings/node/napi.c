@@ -238,6 +238,7 @@ static void free_host(napi_env env, void *data, void *hint)
 
 	(void)env;
 	(void)hint;
+	lm_node_shapes_free(host);
 	free(host->bindings);
 	free(host);
 }

@@ -246,4 +246,5 @@ const struct lm_host_ops lm_node_ops = {
 	.keep = op_keep,
 	.drop = op_drop,
 	.fail = op_fail,
+	.record = lm_node_record,
 };

@@ -82,6 +82,11 @@ struct lm_host_ops {
 	/** Throw an Error with `message` error->text and `code` "EXISTS" and the like
 	 * (lm_err_name); LM_E_MISUSE is a TypeError. */
 	void (*fail)(struct lm_host *host, const struct lm_error *error);
+	/** Optional: an object with these members at once, which is faster; `names` are literals.
+	 * The same names in the same order come again and again. */
+	struct lm_host_value *(*record)(struct lm_host *host, size_t count,
+	                                const char *const names[],
+	                                struct lm_host_value *const values[]);
 };
 
 struct lm_bridge;

@@ -106,15 +106,22 @@ size_t lm_bx_open(struct lm_bx_draft *draft, const char *name, enum lm_bx_shape 
 void lm_bx_close(struct lm_bx_draft *draft, size_t outer);
 /**@}*/
 
+/** Numbers that are known only when an entry is told. */
+struct lm_bx_late {
+	const char *names[4];
+	double numbers[4];
+	size_t count;
+};
+
 /** An entry that is told as an object: `type` and fields. One allocation. */
 struct lm_bx_told {
 	struct lm_bx_entry head;
 	unsigned type; /**< enum lm_event_type or enum lm_bx_type */
 	bool secret;   /**< wiped when freed */
-	/** Optional: on the script's thread, before (`object` NULL) and after the fields were set:
-	 * adds what is known only there. False: thrown. */
+	/** Optional: on the script's thread, before it is told: adds what is known only there. False:
+	 * thrown. */
 	bool (*dress)(struct lm_bridge *bridge, struct lm_host *host, struct lm_bx_told *told,
-	              struct lm_host_value *object);
+	              struct lm_bx_late *late);
 	/** Optional: on the script's thread, it was thrown while this was told. */
 	void (*lost)(struct lm_bridge *bridge, struct lm_bx_told *told);
 	void *owner;    /**< of the two above */

@@ -98,16 +98,23 @@ static bool greet(struct lm_bridge *bridge, struct lm_host *host, struct lm_bx_t
 	return true;
 }
 
+static void add_late(struct lm_bx_late *late, const char *name, uint64_t number)
+{
+	late->names[late->count] = name;
+	late->numbers[late->count++] = (double)number;
+}
+
 static bool dress(struct lm_bridge *bridge, struct lm_host *host, struct lm_bx_told *told,
-                  struct lm_host_value *object)
+                  struct lm_bx_late *late)
 {
 	const struct lm_bx_session *s = told->owner;
 
-	if (!object)
-		return greet(bridge, host, told);
-	return set_number(bridge, host, object, "server", (double)s->server->thing.number) &&
-	       set_number(bridge, host, object, "session", (double)s->thing.number) &&
-	       set_number(bridge, host, object, "event", (double)told->event);
+	if (!greet(bridge, host, told))
+		return false;
+	add_late(late, "server", s->server->thing.number);
+	add_late(late, "session", s->thing.number);
+	add_late(late, "event", told->event);
+	return true;
 }
 
 /* What script was not told it must not miss. */

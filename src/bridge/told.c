@@ -133,18 +133,57 @@ static void block_done(void *data)
 
 static struct lm_host_value *value_of(struct teller *t);
 
-static struct lm_host_value *container_of(struct teller *t, const struct lm_bx_field *field)
+/* Members of an object while they are made. */
+enum { MEMBERS = 64 };
+struct members {
+	const char *names[MEMBERS];
+	struct lm_host_value *values[MEMBERS];
+	size_t count;
+};
+
+static bool add_member(struct members *m, const char *name, struct lm_host_value *value)
 {
-	bool named = field->shape == LM_BX_OBJECT;
-	struct lm_host_value *made = named ? t->ops->object(t->host)
-	                                   : t->ops->array(t->host, field->count);
+	LM_ASSERT(m->count < MEMBERS);
+	m->names[m->count] = name;
+	m->values[m->count++] = value;
+	return value != NULL;
+}
+
+static struct lm_host_value *record_of(const struct teller *t, const struct members *m)
+{
+	struct lm_host_value *made;
+
+	if (t->ops->record)
+		return t->ops->record(t->host, m->count, m->names, m->values);
+	made = t->ops->object(t->host);
+	for (size_t i = 0; made && i < m->count; i++)
+		if (!t->ops->set(t->host, made, m->names[i], m->values[i]))
+			return NULL;
+	return made;
+}
+
+static struct lm_host_value *object_of(struct teller *t, const struct lm_bx_field *field)
+{
+	struct members m;
+
+	m.count = 0;
+	for (size_t i = 0; i < field->count; i++) {
+		const char *name = t->at->name;
+
+		if (!add_member(&m, name, value_of(t)))
+			return NULL;
+	}
+	return record_of(t, &m);
+}
+
+static struct lm_host_value *array_of(struct teller *t, const struct lm_bx_field *field)
+{
+	struct lm_host_value *made = t->ops->array(t->host, field->count);
 
 	for (size_t i = 0; made && i < field->count; i++) {
-		const char *name = t->at->name;
 		struct lm_host_value *value = value_of(t);
 
-		if (!value || !(named ? t->ops->set(t->host, made, name, value)
-		                      : t->ops->put(t->host, made, i, value)))
+		if (!value || !t->ops->put(t->host, made, i, value))
 			return NULL;
 	}
 	return made;
@@ -168,38 +207,35 @@ static struct lm_host_value *value_of(struct teller *t)
 		return t->ops->bytes(t->host, (void *)(uintptr_t)octets.data, octets.len,
 		                     block_done);
 	case LM_BX_ARRAY:
+		return array_of(t, field);
 	case LM_BX_OBJECT:
-		return container_of(t, field);
+		return object_of(t, field);
 	}
 	return NULL;
 }
 
-static bool dress(struct lm_bridge *bridge, struct lm_host *host, struct lm_bx_told *told,
-                  struct lm_host_value *object)
-{
-	return !told->dress || told->dress(bridge, host, told, object);
-}
-
-static struct lm_host_value *object_of(struct lm_bridge *bridge, struct lm_host *host,
-                                       struct lm_bx_told *told)
+static struct lm_host_value *entry_of(struct lm_bridge *bridge, struct lm_host *host,
+                                      struct lm_bx_told *told)
 {
 	struct teller t = { host, bridge->host.ops, told->fields };
-	struct lm_host_value *object, *value;
+	struct lm_bx_late late = { .count = 0 };
+	struct members m;
 
-	if (!dress(bridge, host, told, NULL))
+	m.count = 0;
+	if (told->dress && !told->dress(bridge, host, told, &late))
 		return NULL;
-	object = t.ops->object(host);
-	value = object ? t.ops->number(host, told->type) : NULL;
-	if (!value || !t.ops->set(host, object, "type", value))
+	if (!add_member(&m, "type", t.ops->number(host, told->type)))
 		return NULL;
+	for (size_t i = 0; i < late.count; i++)
+		if (!add_member(&m, late.names[i], t.ops->number(host, late.numbers[i])))
+			return NULL;
 	while (t.at < told->fields + told->count) {
 		const char *name = t.at->name;
 
-		value = value_of(&t);
-		if (!value || !t.ops->set(host, object, name, value))
+		if (!add_member(&m, name, value_of(&t)))
 			return NULL;
 	}
-	return dress(bridge, host, told, object) ? object : NULL;
+	return record_of(&t, &m);
 }
 
 static void told_free(struct lm_bx_told *told)
@@ -214,7 +250,7 @@ static bool tell(struct lm_bridge *bridge, struct lm_host *host, struct lm_bx_en
                  struct lm_host_value **out_value)
 {
 	struct lm_bx_told *told = lm_container(entry, struct lm_bx_told, head);
-	struct lm_host_value *object = object_of(bridge, host, told);
+	struct lm_host_value *object = entry_of(bridge, host, told);
 
 	if (!object && told->lost)
 		told->lost(bridge, told);

@@ -1,0 +1,130 @@
+/* Objects made by functions of script, one for each list of members: so the engine knows their
+ * shape from the start, and no member is looked up by its name. */
+#include "host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHAPES = 256, MEMBERS = 64 };
+
+struct shape {
+	size_t count;
+	const char **names;
+	napi_ref make;
+};
+
+struct lm_node_shapes {
+	struct shape at[SHAPES];
+};
+
+static size_t place_of(size_t count, const char *const names[])
+{
+	size_t hash = count;
+
+	for (size_t i = 0; i < count; i++)
+		hash = hash * 31 + (uintptr_t)names[i];
+	return (hash ^ hash >> 15) % SHAPES;
+}
+
+static bool is_shape(const struct shape *shape, size_t count, const char *const names[])
+{
+	return shape->count == count && memcmp(shape->names, names, count * sizeof(*names)) == 0;
+}
+
+/* "(function(a0,a1){return{type:a0,server:a1}})" */
+static char *text_of(size_t count, const char *const names[])
+{
+	size_t size = 64;
+	char *text, *to;
+
+	for (size_t i = 0; i < count; i++)
+		size += strlen(names[i]) + 32;
+	text = to = malloc(size);
+	if (!text)
+		return NULL;
+	to += sprintf(to, "(function(");
+	for (size_t i = 0; i < count; i++)
+		to += sprintf(to, "%sa%zu", i ? "," : "", i);
+	to += sprintf(to, "){return{");
+	for (size_t i = 0; i < count; i++)
+		to += sprintf(to, "%s%s:a%zu", i ? "," : "", names[i], i);
+	sprintf(to, "}})");
+	return text;
+}
+
+static napi_status make_maker(napi_env env, size_t count, const char *const names[],
+                              napi_value *out_make)
+{
+	char *text = text_of(count, names);
+	napi_status status = napi_generic_failure;
+	napi_value script;
+
+	if (text)
+		status = napi_create_string_latin1(env, text, NAPI_AUTO_LENGTH, &script);
+	free(text);
+	return status == napi_ok ? napi_run_script(env, script, out_make) : status;
+}
+
+static void forget(napi_env env, struct shape *shape)
+{
+	if (shape->make)
+		napi_delete_reference(env, shape->make);
+	free(shape->names);
+	*shape = (struct shape){ 0 };
+}
+
+static void remember(napi_env env, struct shape *shape, size_t count, const char *const names[],
+                     napi_value make)
+{
+	forget(env, shape);
+	shape->names = malloc(count * sizeof(*names) + 1);
+	if (!shape->names || napi_create_reference(env, make, 1, &shape->make) != napi_ok) {
+		forget(env, shape);
+		return;
+	}
+	memcpy(shape->names, names, count * sizeof(*names));
+	shape->count = count;
+}
+
+static napi_status maker_of(struct lm_host *host, size_t count, const char *const names[],
+                            napi_value *out_make)
+{
+	struct shape *shape;
+	napi_status status;
+
+	if (!host->shapes)
+		host->shapes = calloc(1, sizeof(*host->shapes));
+	if (!host->shapes)
+		return napi_generic_failure;
+	shape = &host->shapes->at[place_of(count, names)];
+	if (shape->make && is_shape(shape, count, names))
+		return napi_get_reference_value(host->env, shape->make, out_make);
+	status = make_maker(host->env, count, names, out_make);
+	if (status == napi_ok)
+		remember(host->env, shape, count, names, *out_make);
+	return status;
+}
+
+struct lm_host_value *lm_node_record(struct lm_host *host, size_t count, const char *const names[],
+                                     struct lm_host_value *const values[])
+{
+	napi_value make, nobody, made = NULL;
+
+	if (count > MEMBERS || maker_of(host, count, names, &make) != napi_ok ||
+	    napi_get_undefined(host->env, &nobody) != napi_ok)
+		return (struct lm_host_value *)lm_node_throw(host->env, "NOMEM",
+		                                             "no memory for an entry");
+	return lm_node_out(napi_call_function(host->env, nobody, make, count,
+	                                      (napi_value const *)(const void *)values, &made),
+	                   &made);
+}
+
+/* The references end with their environment. */
+void lm_node_shapes_free(struct lm_host *host)
+{
+	for (size_t i = 0; host->shapes && i < SHAPES; i++)
+		free(host->shapes->at[i].names);
+	free(host->shapes);
+	host->shapes = NULL;
+}
