@@ -1,8 +1,49 @@
 /* The POP3 server session; only mechanisms without chance in their challenges, so that runs
- * compare. */
+ * compare. Input that begins with "~" speaks to a session whose words are all asked for; with "{",
+ * to one whose greeting is the template in the first line. */
 #include "session_driver.h"
 
 #include <lettermill/pop3.h>
+
+#include <string.h>
+
+enum { TEMPLATE_MAX = 300 };
+
+static struct lm_pop3_text texts[100];
+static struct lm_pop3_language language = { "x", "X", texts, 0 };
+static const char *tag;
+
+static void ask_for_all(void)
+{
+	static const struct {
+		const char *key, *fixed;
+	} rows[] = {
+#define R(id, key, kind, code, fixed) { key, fixed },
+#include "pop3/replies.def"
+#undef R
+	};
+
+	language.text_count = 0;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (!rows[i].fixed)
+			texts[language.text_count++] = (struct lm_pop3_text){ rows[i].key, NULL };
+	FUZZ_CHECK(lm_pop3_language_check(&language, NULL) == 0);
+}
+
+/* What the check lets pass can be said. The length of the template, its line end included. */
+static size_t greet_with(const uint8_t *data, size_t size)
+{
+	static char words[TEMPLATE_MAX];
+	const uint8_t *end = memchr(data, '\n', size < TEMPLATE_MAX ? size : TEMPLATE_MAX - 1);
+	size_t len = end ? (size_t)(end - data) : 0;
+
+	memcpy(words, data, len);
+	words[len] = '\0';
+	texts[0] = (struct lm_pop3_text){ "success.greeting", words };
+	language.text_count = 1;
+	tag = lm_pop3_language_check(&language, NULL) == 0 ? "x" : NULL;
+	return end ? len + 1 : 0;
+}
 
 static struct lm_session *make(void)
 {
@@ -17,6 +58,9 @@ static struct lm_session *make(void)
 
 	lm_pop3_server_params_init(&params);
 	params.hostname = "h";
+	params.language = tag;
+	params.languages = &language;
+	params.language_count = tag != NULL;
 	params.decides = UINT64_MAX;
 	params.mechanisms = "PLAIN LOGIN XOAUTH2";
 	params.tls = params.plain_login = params.apop = true;
@@ -25,6 +69,16 @@ static struct lm_session *make(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	fuzz_session(make, lm_bytes(data, size));
+	size_t skip = 0;
+
+	tag = NULL;
+	if (size && data[0] == '~') {
+		ask_for_all();
+		tag = "x";
+		skip = 1;
+	} else if (size && data[0] == '{') {
+		skip = greet_with(data, size);
+	}
+	fuzz_session(make, lm_bytes(data + skip, size - skip));
 	return 0;
 }

@@ -25,6 +25,18 @@ static bool is_client(const struct drive *d)
 	return strstr(d->session->ops->name, "client") != NULL;
 }
 
+/* Octets of the peer's among them; none; or a no. */
+static void find_words(const struct lm_say *say, struct lm_reply *reply)
+{
+	FUZZ_CHECK(say && say->key && say->verb && say->state);
+	FUZZ_CHECK(say->number <= 2 && say->count <= 2);
+	reply->text = say->text.len ? say->text : lm_str(say->key);
+	if (say->user.len % 3 == 1)
+		reply->text = lm_bytes(NULL, 0);
+	if (say->user.len % 3 == 2)
+		reply->result = LM_E_AGAIN;
+}
+
 static void fill(const struct drive *d, const struct lm_event *ev, struct lm_reply *reply)
 {
 	reply->user = lm_str("fuzz");
@@ -35,9 +47,45 @@ static void fill(const struct drive *d, const struct lm_event *ev, struct lm_rep
 	} else if (ev->type == LM_EVENT_RETR || ev->type == LM_EVENT_TOP) {
 		FUZZ_CHECK(ev->message.id == 1 || ev->message.id == 2);
 		reply->source = lm_source_from_bytes(lm_str(bodies[ev->message.id - 1]));
+	} else if (ev->type == LM_EVENT_USER) {
+		reply->result = ev->argument.len % 4 == 3 ? LM_E_NOT_FOUND : 0;
+	} else if (ev->type == LM_EVENT_SAY) {
+		find_words(ev->say, reply);
 	} else if (ev->type == LM_EVENT_DATA && is_client(d)) {
 		reply->source = lm_source_from_bytes(lm_str(bodies[ev->envelope->size % 2]));
 	}
+}
+
+/* One piece of the message under way; whether any of it was taken. */
+static bool push(struct drive *d)
+{
+	size_t taken = 0, offered;
+
+	if (!d->source || !(lm_session_wants(d->session) & LM_WANT_BODY))
+		return false;
+	if (!d->has_chunk)
+		FUZZ_CHECK(d->source->ops->read(d->source, 5, &d->chunk, &d->is_last) == 0);
+	d->has_chunk = true;
+	offered = d->chunk.len;
+	FUZZ_CHECK(lm_session_body(d->session, d->chunk, d->is_last, NOW, &taken) == 0);
+	FUZZ_CHECK(taken <= offered);
+	d->chunk = lm_bytes_from(d->chunk, taken);
+	d->has_chunk = d->chunk.len || (!offered && lm_session_wants(d->session) & LM_WANT_BODY);
+	return taken > 0 || !d->has_chunk;
+}
+
+/* All but what waits for words goes on while they are looked for. */
+static void go_on_without_words(struct drive *d)
+{
+	const unsigned never = LM_WANT_INPUT | LM_WANT_TLS | LM_WANT_CLOSE;
+	struct lm_bytes out = lm_session_output(d->session);
+
+	FUZZ_CHECK((lm_session_wants(d->session) & (never | LM_WANT_ANSWER)) == LM_WANT_ANSWER);
+	FUZZ_CHECK(lm_buf_add(&d->output, out) == 0);
+	lm_session_sent(d->session, out.len);
+	while (push(d))
+		;
+	FUZZ_CHECK(lm_session_output(d->session).len == 0);
 }
 
 static void decide(struct drive *d, const struct lm_event *ev)
@@ -50,6 +98,8 @@ static void decide(struct drive *d, const struct lm_event *ev)
 	             ev->type == LM_EVENT_CAPA;
 
 	fill(d, ev, &reply);
+	if (ev->type == LM_EVENT_SAY)
+		go_on_without_words(d);
 	FUZZ_CHECK(lm_session_answer(d->session, ev->id, table ? NULL : &reply, NOW) >= 0);
 	FUZZ_CHECK(lm_session_answer(d->session, ev->id, NULL, NOW) == LM_E_NOT_FOUND);
 	if (reply.source && (lm_session_wants(d->session) & LM_WANT_BODY))
@@ -83,24 +133,6 @@ static void note(struct drive *d, const struct lm_event *ev)
 		                         o->recipients[i].unknown) == 0);
 	FUZZ_CHECK(lm_buf_add(&d->events, o->command) == 0);
 	FUZZ_CHECK(lm_buf_add(&d->events, o->text) == 0);
-}
-
-/* One piece of the message under way; whether any of it was taken. */
-static bool push(struct drive *d)
-{
-	size_t taken = 0, offered;
-
-	if (!d->source || !(lm_session_wants(d->session) & LM_WANT_BODY))
-		return false;
-	if (!d->has_chunk)
-		FUZZ_CHECK(d->source->ops->read(d->source, 5, &d->chunk, &d->is_last) == 0);
-	d->has_chunk = true;
-	offered = d->chunk.len;
-	FUZZ_CHECK(lm_session_body(d->session, d->chunk, d->is_last, NOW, &taken) == 0);
-	FUZZ_CHECK(taken <= offered);
-	d->chunk = lm_bytes_from(d->chunk, taken);
-	d->has_chunk = d->chunk.len || (!offered && lm_session_wants(d->session) & LM_WANT_BODY);
-	return taken > 0 || !d->has_chunk;
 }
 
 static bool pump(struct drive *d)

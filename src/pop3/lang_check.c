@@ -17,7 +17,7 @@ static bool is_tag(const char *tag)
 		uint8_t c = text.data[i];
 		bool part = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 
-		if (!part && (c != '-' || text.data[i - 1] == '-' || i + 1 == text.len))
+		if (!part && (c != '-' || i + 1 == text.len || text.data[i + 1] == '-'))
 			return false;
 	}
 	return letter && text.len <= TAG_MAX;

@@ -36,6 +36,7 @@ void lm_server_free(struct lm_server *s)
 	for (size_t i = 0; i < LM_MAX_HANDLERS; i++)
 		lm_free(s->memory[i]);
 	lm_server_options_done(&s->options);
+	lm_languages_done(&s->languages);
 	lm_server_forget_cert(s);
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
