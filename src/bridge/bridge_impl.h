@@ -118,8 +118,8 @@ struct lm_bx_told {
 	struct lm_bx_entry head;
 	unsigned type; /**< enum lm_event_type or enum lm_bx_type */
 	bool secret;   /**< wiped when freed */
-	/** Optional: on the script's thread, before it is told: adds what is known only there. False:
-	 * thrown. */
+	/** Optional: on the script's thread, before it is told: adds what is known only there.
+	 * False: thrown. */
 	bool (*dress)(struct lm_bridge *bridge, struct lm_host *host, struct lm_bx_told *told,
 	              struct lm_bx_late *late);
 	/** Optional: on the script's thread, it was thrown while this was told. */

@@ -141,20 +141,24 @@ static void put_recipients(struct lm_bx_draft *d, const struct lm_envelope *env)
 	lm_bx_close(d, outer);
 }
 
+void lm_bx_transaction_put(const struct lm_envelope *envelope, struct lm_bx_draft *d)
+{
+	if (!envelope)
+		return;
+	put_sender(d, envelope);
+	put_recipients(d, envelope);
+}
+
 static void put_transaction(struct lm_bx_draft *d, const struct lm_event *e)
 {
 	const struct lm_envelope *env = e->envelope;
 
-	if (!env)
-		return;
-	if (e->type == LM_EVENT_RCPT) {
-		if (env->recipient_count)
-			put_recipient(d, &env->recipients[env->recipient_count - 1]);
-	} else {
-		put_sender(d, env);
-	}
 	if (e->type == LM_EVENT_DATA)
-		put_recipients(d, env);
+		lm_bx_transaction_put(env, d);
+	else if (env && e->type == LM_EVENT_MAIL)
+		put_sender(d, env);
+	else if (env && env->recipient_count)
+		put_recipient(d, &env->recipients[env->recipient_count - 1]);
 }
 
 static void put_say(struct lm_bx_draft *d, const struct lm_say *say)

@@ -260,7 +260,7 @@ static void set_events(struct lm_bx_server *s, uint64_t decides, uint64_t hears)
 	s->hears = hears & ~LM_EVENT_BIT(LM_EVENT_BODY);
 	s->ops.decides = decides | LM_EVENT_BIT(LM_EVENT_CONNECT);
 	if (decides & message)
-		s->ops.decides |= LM_EVENT_BIT(LM_EVENT_BODY);
+		s->ops.decides |= LM_EVENT_BIT(LM_EVENT_BODY) | LM_EVENT_BIT(LM_EVENT_DATA);
 	s->ops.hears = s->hears;
 }
 

@@ -23,6 +23,7 @@ static void session_free(struct lm_bx_session *s)
 	lm_free(s->facts.memory);
 	lm_free(s->messages);
 	lm_free(s->names);
+	lm_free(s->stash);
 	lm_free(s);
 }
 
@@ -173,6 +174,34 @@ static int begin(struct lm_bx_session *s, const struct lm_event *event, struct l
 	return lm_bx_facts_put(&s->facts, event->info, !s->told, draft);
 }
 
+/* Script does not ask to be told of DATA: its messages come in few entries. */
+static bool is_stashing(const struct lm_bx_session *s)
+{
+	return !(s->server->decides & LM_EVENT_BIT(LM_EVENT_DATA));
+}
+
+/* What is left of a message that nobody wants any more goes, too. */
+static void begin_message(struct lm_bx_session *s)
+{
+	lm_free(s->stash);
+	s->stash = NULL;
+	s->stashed = 0;
+	s->begun = false;
+}
+
+/* The stash becomes a member, and the first of a message tells whose it is. */
+static void put_stash(struct lm_bx_session *s, const struct lm_event *event,
+                      struct lm_bx_draft *draft)
+{
+	if (s->stash)
+		lm_bx_bytes(draft, "bytes", s->stash, s->stashed);
+	if (!s->begun)
+		lm_bx_transaction_put(event->envelope, draft);
+	s->begun = true;
+	s->stash = NULL;
+	s->stashed = 0;
+}
+
 static struct lm_bx_told *decision_new(struct lm_bx_session *s, const struct lm_event *event)
 {
 	struct lm_bx_draft draft;
@@ -181,6 +210,8 @@ static struct lm_bx_told *decision_new(struct lm_bx_session *s, const struct lm_
 	if (err)
 		return NULL;
 	lm_bx_event_put(event, false, &draft);
+	if (event->type == LM_EVENT_MESSAGE && is_stashing(s))
+		put_stash(s, event, &draft);
 	return told_new(s, event, &draft, event->id);
 }
 
@@ -191,24 +222,24 @@ static enum lm_verdict refuse(struct lm_reply *reply, int err)
 }
 
 /* Told before it is known whether the next piece has to wait: so nothing of it can be missed. */
-static enum lm_verdict decide_body(struct lm_bx_session *s, const struct lm_event *event,
-                                   struct lm_reply *out_reply, struct lm_ticket ticket)
+static enum lm_verdict tell_body(struct lm_bx_session *s, const struct lm_event *event,
+                                 struct lm_reply *out_reply, struct lm_ticket ticket)
 {
 	struct lm_bridge *bridge = s->server->bridge;
-	size_t len = event->argument.len;
-	void *block = len ? lm_alloc(len) : NULL;
+	size_t len = s->stashed;
 	struct lm_bx_told *told;
 	struct lm_bx_draft draft;
 	bool full;
 
-	if (!len)
-		return LM_ANSWERED;
-	if (!block || begin(s, event, &draft)) {
-		lm_free(block);
+	if (begin(s, event, &draft))
 		return refuse(out_reply, LM_E_NOMEM);
+	if (is_stashing(s)) {
+		put_stash(s, event, &draft);
+	} else {
+		lm_bx_bytes(&draft, "bytes", s->stash, len);
+		s->stash = NULL;
+		s->stashed = 0;
 	}
-	memcpy(block, event->argument.data, len);
-	lm_bx_bytes(&draft, "bytes", block, len);
 	told = told_new(s, event, &draft, 0);
 	if (!told)
 		return refuse(out_reply, LM_E_NOMEM);
@@ -220,6 +251,25 @@ static enum lm_verdict decide_body(struct lm_bx_session *s, const struct lm_even
 	lm_bx_push_locked(bridge, &told->head);
 	lm_bx_unlock(bridge);
 	return full ? LM_PENDING : LM_ANSWERED;
+}
+
+static enum lm_verdict decide_body(struct lm_bx_session *s, const struct lm_event *event,
+                                   struct lm_reply *out_reply, struct lm_ticket ticket)
+{
+	struct lm_bytes piece = event->argument;
+	uint8_t *wider;
+
+	if (!piece.len)
+		return LM_ANSWERED;
+	wider = lm_realloc(s->stash, s->stashed + piece.len, 1);
+	if (!wider)
+		return refuse(out_reply, LM_E_NOMEM);
+	memcpy(wider + s->stashed, piece.data, piece.len);
+	s->stash = wider;
+	s->stashed += piece.len;
+	if (is_stashing(s) && s->stashed < LM_BX_STASH)
+		return LM_ANSWERED;
+	return tell_body(s, event, out_reply, ticket);
 }
 
 /* Script may have been told of it by a notice before. */
@@ -241,6 +291,10 @@ static enum lm_verdict handler_decide(void *context, void **slot, const struct l
 		return refuse(out_reply, LM_E_NOMEM);
 	if (!s->self.worker)
 		set_self(s, ticket);
+	if (event->type == LM_EVENT_DATA)
+		begin_message(s);
+	if (event->type == LM_EVENT_DATA && is_stashing(s))
+		return LM_ANSWERED;
 	if (event->type == LM_EVENT_BODY)
 		return decide_body(s, event, out_reply, ticket);
 	if (!(server->decides & LM_EVENT_BIT(event->type)))

@@ -48,6 +48,11 @@ struct lm_bx_session {
 	/* ---- its worker's ---- */
 	bool told; /**< script knows it, or will */
 	struct lm_bx_facts facts;
+	/** Octets of a message that wait to be told together; only where script does not decide
+	 * DATA. */
+	uint8_t *stash;
+	size_t stashed;
+	bool begun; /**< a part of the message was told */
 
 	/* ---- under the bridge's lock ---- */
 	size_t untaken;          /**< octets of BODY that script has not used */
@@ -64,6 +69,9 @@ struct lm_bx_session {
 /** Octets of BODY that are told ahead, and when it goes on behind that. */
 enum { LM_BX_BODY_HIGH = 256 * 1024, LM_BX_BODY_LOW = 128 * 1024 };
 
+/** Octets of a message that are told at once, with its end where that fits. */
+enum { LM_BX_STASH = 64 * 1024 };
+
 extern const struct lm_handler_ops lm_bx_handler_ops;
 
 /** Cut it. On the script's thread. */
@@ -76,6 +84,8 @@ LM_MUST int lm_bx_facts_put(struct lm_bx_facts *facts, const struct lm_session_i
                             struct lm_bx_draft *draft);
 /** The members of an event; `heard`: it is no more than told, without secrets. */
 void lm_bx_event_put(const struct lm_event *event, bool heard, struct lm_bx_draft *draft);
+/** The members that DATA would have. */
+void lm_bx_transaction_put(const struct lm_envelope *envelope, struct lm_bx_draft *draft);
 
 /** The decision that a native's first two arguments are about. False: thrown. True with NULL: it is
  * too late, and no matter. */

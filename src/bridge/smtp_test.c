@@ -115,6 +115,82 @@ static void whole_message(void **state)
 	fake_free(&fake);
 }
 
+static void mail_to_one(struct fake *fake, int fd)
+{
+	lm_rig_say(fd, "MAIL FROM:<a@b.example>\r\n");
+	yes_to(fake, "MAIL");
+	lm_rig_chat(fd, "", "250");
+	lm_rig_say(fd, "RCPT TO:<one@x.example>\r\n");
+	yes_to(fake, "RCPT");
+	lm_rig_chat(fd, "", "250");
+	lm_rig_chat(fd, "DATA\r\n", "354");
+}
+
+static void say_lines(int fd, size_t lines)
+{
+	char *text = malloc(lines * 100 + 8);
+
+	for (size_t i = 0; i < lines; i++) {
+		memset(text + i * 100, 'x', 98);
+		memcpy(text + i * 100 + 98, "\r\n", 2);
+	}
+	memcpy(text + lines * 100, ".\r\n", 4);
+	lm_rig_say(fd, text);
+	free(text);
+}
+
+static size_t taken(struct fake *fake, struct lm_host_value *e)
+{
+	double len = fake_has(e, "bytes") ? (double)fake_get(e, "bytes")->len : 0;
+
+	if (fake_num(e, "event") == 0)
+		fake_call(fake, "taken", FAKE_ARGS(fake_get(e, "session"), fake_number(fake, len)));
+	return (size_t)len;
+}
+
+/* Where script does not decide DATA, small messages are one entry, large ones few. */
+static void few_entries(void **state)
+{
+	struct fake fake;
+	struct lm_host_value *e;
+	double server;
+	int fd;
+
+	(void)state;
+	fake_new(&fake);
+	server = fake_server(&fake, NULL, "MAIL RCPT MESSAGE", "");
+	fd = fake_connect(&fake, server, "smtp");
+	lm_rig_expect(fd, "220 ");
+	lm_rig_chat(fd, "EHLO c.example\r\n", "250");
+	for (int round = 0; round < 2; round++) {
+		mail_to_one(&fake, fd);
+		lm_rig_say(fd, "A: b\r\n\r\n..c\r\n.\r\n");
+		e = fake_expect(&fake, "MESSAGE");
+		assert_bytes(lm_bytes(fake_get(e, "bytes")->octets, fake_get(e, "bytes")->len),
+		             lm_str("A: b\r\n\r\n.c\r\n"));
+		assert_string_equal(fake_text(e, "sender"), "a@b.example");
+		assert_int_equal(fake_length(fake_get(e, "recipients")), 1);
+		say_yes(&fake, e);
+		lm_rig_chat(fd, "", "250");
+	}
+	mail_to_one(&fake, fd);
+	say_lines(fd, 1500);
+	e = fake_expect(&fake, "BODY");
+	assert_true(fake_has(e, "recipients"));
+	for (size_t got = taken(&fake, e); got < 150 * 1000; got += taken(&fake, e)) {
+		e = fake_take(&fake, 30000);
+		assert_true(e && !fake_has(e, "recipients"));
+	}
+	if (fake_num(e, "event") == 0)
+		e = fake_expect(&fake, "MESSAGE");
+	assert_true(fake_num(e, "octets") == 150 * 1000);
+	say_yes(&fake, e);
+	lm_rig_chat(fd, "", "250");
+	close(fd);
+	fake_server_end(&fake, server);
+	fake_free(&fake);
+}
+
 static void one_answer_a_recipient(void **state)
 {
 	struct fake fake;
@@ -254,9 +330,8 @@ static void lost_in_a_message(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(whole_message),
-		cmocka_unit_test(one_answer_a_recipient),
-		cmocka_unit_test(back_pressure),
+		cmocka_unit_test(whole_message),          cmocka_unit_test(few_entries),
+		cmocka_unit_test(one_answer_a_recipient), cmocka_unit_test(back_pressure),
 		cmocka_unit_test(lost_in_a_message),
 	};
 

@@ -122,8 +122,8 @@ static bool is_in_data_dir(const struct lm_server_options *o, const char *url)
 {
 	size_t n = o->data_dir ? strlen(o->data_dir) : 0;
 
-	return n && url && strncmp(url, "sqlite:", 7) == 0 && strncmp(url + 7, o->data_dir, n) == 0 &&
-	       url[7 + n] == '/';
+	return n && url && strncmp(url, "sqlite:", 7) == 0 &&
+	       strncmp(url + 7, o->data_dir, n) == 0 && url[7 + n] == '/';
 }
 
 static int store_open(struct lm_server *s, const struct lm_server_options *o,
