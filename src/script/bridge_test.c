@@ -76,32 +76,41 @@ static struct lm_js_value *native_talk(const struct lm_js_call *call)
 	return promise;
 }
 
-/* What the scripts begin with. */
-#define PRELUDE                                                                              \
-	"const { Server } = require('lettermill/js/core/server');\n"                         \
-	"const host = require('lettermill/js/host');\n"                                      \
-	"const log = [];\n"                                                                  \
-	"const make = (answers, more) => {\n"                                                \
-	"	const server = new Server({ decides: Object.keys(answers), deadline: 20000,\n"     \
-	"		event: (session, event) => answers[event.name]?.(event, session),\n"              \
-	"		gone: (session) => log.push('gone'),\n"                                           \
-	"		failed: (error) => log.push(String(error)), ...more });\n"                        \
-	"	const options = { pop3: '127.0.0.1:0', store: 'none', hostname: 'mill.example',\n" \
-	"		workers: '2', 'allow-plaintext-login': 'yes', pop3s: 'off', smtp: "               \
-	"'off',\n"                                                                           \
-	"		smtps: 'off', submission: 'off', lmtp: 'off' };\n"                                \
-	"	for (const name in options)\n"                                                     \
-	"		server.set(name, options[name]);\n"                                               \
-	"	server.start();\n"                                                                 \
-	"	return server;\n"                                                                  \
-	"};\n"                                                                               \
-	"const portOf = (server) => Number(server.endpoint('pop3').split(':').at(-1));\n"    \
-	"const answers = {\n"                                                                \
-	"	AUTH: (event) => event.user(event.entry.authcid),\n"                               \
-	"	MAILDROP: (event) => event.maildrop([6, 12], ['a', 'b']),\n"                       \
-	"	RETR: (event) => event.bytes(Buffer.from('A: \\xff\\n', 'latin1')),\n"             \
-	"	QUIT: (event) => event.yes(),\n"                                                   \
-	"};\n"
+/* What the scripts begin with; see with(). */
+static const char prelude[] =
+        "const { Server } = require('lettermill/js/core/server');\n"
+        "const host = require('lettermill/js/host');\n"
+        "const log = [];\n"
+        "const options = { pop3: '127.0.0.1:0', store: 'none', hostname: 'mill.example',\n"
+        "	workers: '2', 'allow-plaintext-login': 'yes', pop3s: 'off', smtp: 'off',\n"
+        "	smtps: 'off', submission: 'off', lmtp: 'off' };\n"
+        "const make = (answers) => {\n"
+        "	const server = new Server({ decides: Object.keys(answers), deadline: 20000,\n"
+        "		event: (session, event) => answers[event.name]?.(event, session),\n"
+        "		gone: (session) => log.push('gone'),\n"
+        "		failed: (error) => log.push(String(error)) });\n"
+        "	for (const name in options)\n"
+        "		server.set(name, options[name]);\n"
+        "	server.start();\n"
+        "	return server;\n"
+        "};\n"
+        "const portOf = (server) => Number(server.endpoint('pop3').split(':').at(-1));\n"
+        "const answers = {\n"
+        "	AUTH: (event) => event.user(event.entry.authcid),\n"
+        "	MAILDROP: (event) => event.maildrop([6, 12], ['a', 'b']),\n"
+        "	RETR: (event) => event.bytes(Buffer.from('A: \\xff\\n', 'latin1')),\n"
+        "	QUIT: (event) => event.yes(),\n"
+        "};\n";
+
+/* The prelude and a text; lives until the next call. */
+static const char *with(const char *text)
+{
+	static char both[8000];
+	int n = snprintf(both, sizeof(both), "%s%s", prelude, text);
+
+	assert_true(n > 0 && (size_t)n < sizeof(both));
+	return both;
+}
 
 static void with_talk(void)
 {
@@ -118,13 +127,13 @@ static void whole_session(void **state)
 	with_talk();
 	assert_script(
 	        rig,
-	        PRELUDE
-	        "const server = make(answers);\n"
-	        "const heard = await talk(portOf(server), 'USER anna\\r\\nPASS x\\r\\nSTAT\\r\\n"
-	        "UIDL 2\\r\\nRETR 1\\r\\nDELE 2\\r\\nQUIT\\r\\n');\n"
-	        "await server.drain(1000);\n"
-	        "return [heard.includes('+OK 2 18\\r\\n+OK 2 b\\r\\n'),\n"
-	        "	heard.includes('\\r\\nA: \\udcff\\r\\n.\\r\\n'), log, server.running]",
+	        with("const server = make(answers);\n"
+	             "const heard = await talk(portOf(server), 'USER anna\\r\\nPASS "
+	             "x\\r\\nSTAT\\r\\n"
+	             "UIDL 2\\r\\nRETR 1\\r\\nDELE 2\\r\\nQUIT\\r\\n');\n"
+	             "await server.drain(1000);\n"
+	             "return [heard.includes('+OK 2 18\\r\\n+OK 2 b\\r\\n'),\n"
+	             "	heard.includes('\\r\\nA: \\udcff\\r\\n.\\r\\n'), log, server.running]"),
 	        "[true,true,[\"gone\"],false]");
 	assert_string_equal(lm_rig_err(rig), "");
 }
@@ -134,26 +143,26 @@ static void many_sessions(void **state)
 {
 	(void)state;
 	with_talk();
-	assert_script(rig,
-	              PRELUDE
-	              "const slow = (fn) => (event) => setTimeout(() => fn(event),\n"
-	              "	Math.random() * 20);\n"
-	              "for (const name in answers)\n"
-	              "	answers[name] = slow(answers[name]);\n"
-	              "answers.RETR = slow((event) => {\n"
-	              "	const name = event.session.info.user;\n"
-	              "	event.bytes(Buffer.from(`To: ${name}\\n\\n${name}\\n`.repeat(200)));\n"
-	              "});\n"
-	              "const server = make(answers);\n"
-	              "const all = await Promise.all(Array.from({ length: 50 }, async (_, i) => {\n"
-	              "	const text = await talk(portOf(server),\n"
-	              "		`USER u${i}\\r\\nPASS x\\r\\nRETR 1\\r\\nQUIT\\r\\n`);\n"
-	              "	return text.split(`\\r\\nu${i}\\r\\n`).length === 201;\n"
-	              "}));\n"
-	              "infinity.gc();\n"
-	              "await server.drain(1000);\n"
-	              "return [all.every(Boolean), log.length, server.sessions.size]",
-	              "[true,50,0]");
+	assert_script(
+	        rig,
+	        with("const slow = (fn) => (event) => setTimeout(() => fn(event),\n"
+	             "	Math.random() * 20);\n"
+	             "for (const name in answers)\n"
+	             "	answers[name] = slow(answers[name]);\n"
+	             "answers.RETR = slow((event) => {\n"
+	             "	const name = event.session.info.user;\n"
+	             "	event.bytes(Buffer.from(`To: ${name}\\n\\n${name}\\n`.repeat(200)));\n"
+	             "});\n"
+	             "const server = make(answers);\n"
+	             "const all = await Promise.all(Array.from({ length: 50 }, async (_, i) => {\n"
+	             "	const text = await talk(portOf(server),\n"
+	             "		`USER u${i}\\r\\nPASS x\\r\\nRETR 1\\r\\nQUIT\\r\\n`);\n"
+	             "	return text.split(`\\r\\nu${i}\\r\\n`).length === 201;\n"
+	             "}));\n"
+	             "infinity.gc();\n"
+	             "await server.drain(1000);\n"
+	             "return [all.every(Boolean), log.length, server.sessions.size]"),
+	        "[true,50,0]");
 }
 
 /* A callback that throws, and one that never answers, cost their own session. */
@@ -162,19 +171,18 @@ static void bad_callbacks(void **state)
 	(void)state;
 	with_talk();
 	assert_script(rig,
-	              PRELUDE
-	              "const server = make({ ...answers, AUTH(event) {\n"
-	              "	if (event.entry.authcid === 'throws')\n"
-	              "		throw new RangeError('mine');\n"
-	              "	event.user('x');\n"
-	              "} });\n"
-	              "const port = portOf(server);\n"
-	              "const [bad, good] = await Promise.all([\n"
-	              "	talk(port, 'USER throws\\r\\nPASS x\\r\\nQUIT\\r\\n'),\n"
-	              "	talk(port, 'USER u\\r\\nPASS x\\r\\nSTAT\\r\\nQUIT\\r\\n')]);\n"
-	              "await server.drain(1000);\n"
-	              "return [bad.includes('-ERR [SYS/TEMP]'), good.includes('+OK 2 18'),\n"
-	              "	log.filter((word) => word !== 'gone')]",
+	              with("const server = make({ ...answers, AUTH(event) {\n"
+	                   "	if (event.entry.authcid === 'throws')\n"
+	                   "		throw new RangeError('mine');\n"
+	                   "	event.user('x');\n"
+	                   "} });\n"
+	                   "const port = portOf(server);\n"
+	                   "const [bad, good] = await Promise.all([\n"
+	                   "	talk(port, 'USER throws\\r\\nPASS x\\r\\nQUIT\\r\\n'),\n"
+	                   "	talk(port, 'USER u\\r\\nPASS x\\r\\nSTAT\\r\\nQUIT\\r\\n')]);\n"
+	                   "await server.drain(1000);\n"
+	                   "return [bad.includes('-ERR [SYS/TEMP]'), good.includes('+OK 2 18'),\n"
+	                   "	log.filter((word) => word !== 'gone')]"),
 	              "[true,true,[\"RangeError: mine\"]]");
 }
 
@@ -183,23 +191,22 @@ static void termination(void **state)
 {
 	(void)state;
 	with_talk();
-	assert_script(rig,
-	              PRELUDE
-	              "const server = make(answers);\n"
-	              "const heard = talk(portOf(server), 'USER a\\r\\nPASS x\\r\\nQUIT\\r\\n');\n"
-	              "await heard;\n"
-	              "infinity.terminate();\n"
-	              "return server.running",
-	              "true");
+	assert_script(
+	        rig,
+	        with("const server = make(answers);\n"
+	             "const heard = talk(portOf(server), 'USER a\\r\\nPASS x\\r\\nQUIT\\r\\n');\n"
+	             "await heard;\n"
+	             "infinity.terminate();\n"
+	             "return server.running"),
+	        "true");
 	assert_script(rig, "return require('lettermill/js/core/pump').servers.size", "0");
 }
 
 /* What still runs when the runtime ends is cut. */
 static void cut(void **state)
 {
-	struct lm_js_source source = {
-		rig->main_file, lm_str(PRELUDE "make(answers); make(answers).drain(20000);")
-	};
+	struct lm_js_source source = { rig->main_file,
+		                       lm_str(with("make(answers); make(answers).drain(20000);")) };
 	struct lm_js_value *path = lm_js_string(rig->rt->js, lm_str(rig->main_file)), *args[2];
 
 	(void)state;

@@ -3,6 +3,7 @@
 #include "script/runtime.h"
 
 #include <limits.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -31,14 +32,21 @@ static struct lm_js_value *native_folder(const struct lm_js_call *call)
 	return lm_js_string(call->js, lm_str(path));
 }
 
-static struct lm_js_value *native_host_name(const struct lm_js_call *call)
+/* { hostName, release, machine } */
+static struct lm_js_value *native_about(const struct lm_js_call *call)
 {
-	char name[HOST_NAME_MAX + 1] = "";
+	struct lm_js_value *about = lm_js_object(call->js);
+	struct utsname name;
 
-	if (gethostname(name, sizeof(name)) < 0)
-		name[0] = '\0';
-	name[HOST_NAME_MAX] = '\0';
-	return lm_js_string(call->js, lm_str(name));
+	if (uname(&name) < 0)
+		return lm_js_throw(call->js, LM_JS_ERROR, "os: the system does not say its name");
+	if (!about ||
+	    !lm_js_set(call->js, about, "hostName",
+	               lm_js_string(call->js, lm_str(name.nodename))) ||
+	    !lm_js_set(call->js, about, "release", lm_js_string(call->js, lm_str(name.release))) ||
+	    !lm_js_set(call->js, about, "machine", lm_js_string(call->js, lm_str(name.machine))))
+		return NULL;
+	return about;
 }
 
 static struct lm_js_value *native_process(const struct lm_js_call *call)
@@ -49,7 +57,7 @@ static struct lm_js_value *native_process(const struct lm_js_call *call)
 static const struct lm_script_native natives[] = {
 	{ "environment", native_environment },
 	{ "folder", native_folder },
-	{ "hostName", native_host_name },
+	{ "about", native_about },
 	{ "process", native_process },
 	{ NULL, NULL },
 };

@@ -50,6 +50,12 @@ static void streams(void **state)
 	run("streams");
 }
 
+static void others(void **state)
+{
+	(void)state;
+	run("node");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -57,6 +63,7 @@ int main(void)
 		T(events),
 		T(buffer),
 		T(streams),
+		T(others),
 	};
 
 	return cmocka_run_group_tests_name("script/node", tests, NULL, NULL);

@@ -39,7 +39,7 @@ module.exports = {
 	octets: (value) => typeof value === 'string' ? over(octets(value)) : over(value),
 	text,
 	unref: (timer) => timer.unref(),
-	hostname: () => internal.system.hostName(),
+	hostname: () => internal.system.about().hostName,
 	md5: (bytes) => infinity.crypto.hash('md5', bytes),
 	hmacMd5: (key, bytes) => infinity.crypto.hmac('md5', key, bytes),
 	report: (error) => console.error(error),
