@@ -175,6 +175,12 @@ static void wrong_servers(void **state)
 	}
 	fake_expect_type_error(fake, "\"name\"", "serverSet", FAKE_ARGS(s, s, x));
 	fake_expect_type_error(fake, "\"text\"", "serverSet", FAKE_ARGS(s, x, s));
+	fake_expect_type_error(fake, "\"tag\"", "serverLanguage", FAKE_ARGS(s, s, x, list));
+	fake_expect_type_error(fake, "\"texts\"", "serverLanguage", FAKE_ARGS(s, x, x, x));
+	fake_expect_type_error(fake, "text 0", "serverLanguage",
+	                       FAKE_ARGS(s, x, x, fake_array(fake, 1, x)));
+	fake_expect_type_error(fake, "\"key\"", "serverLanguage",
+	                       FAKE_ARGS(s, x, x, fake_array(fake, 1, fake_array(fake, 2, s, x))));
 	fake_expect_type_error(fake, "\"decides\"", "serverStart", FAKE_ARGS(s, x, list));
 	fake_expect_type_error(fake, "\"hears\"", "serverStart", FAKE_ARGS(s, list, x));
 	fake_expect_type_error(fake, "no event 999", "serverStart",

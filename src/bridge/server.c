@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#pragma weak lm_server_language
-
 enum { NAME_MAX_OCTETS = 256, VALUE_MAX = 1 << 20, TEXTS_MAX = 1000, TEXT_MAX = 1000 };
 
 static struct lm_host_value *out_of_memory(const struct lm_bx_call *call)
@@ -204,8 +202,6 @@ struct lm_host_value *lm_bx_serverLanguage(const struct lm_bx_call *call)
 
 	if (!s)
 		return NULL;
-	if (!lm_server_language)
-		return lm_bx_throw(call, LM_E_UNSUPPORTED, "not in this build");
 	if (lm_bx_arg_string(call, 1, "tag", false, NAME_MAX_OCTETS, &tag) &&
 	    lm_bx_arg_string(call, 2, "name", false, NAME_MAX_OCTETS, &name) &&
 	    is_whole(call, "tag", &tag) && is_whole(call, "name", &name) &&
