@@ -68,6 +68,29 @@ def language(t):
 
 
 @test
+def implementation(t):
+    """--implementation: in CAPA; without it, ours (RFC 2449 6.9)."""
+    for options, want in ((("--implementation", "Mailbox 7"), b"IMPLEMENTATION Mailbox 7"),
+                          ((), b"IMPLEMENTATION Lettermill ")):
+        with Pop3(t.server(*options, name="i" + str(len(options))), "pop3") as p:
+            assert any(line.startswith(want) for line in p.multi("CAPA")), want
+
+
+@test
+def hide(t):
+    """--hide: what is hidden is neither announced nor done; without it, it is."""
+    for options, there in ((("--hide", "STLS,top,lang"), False), ((), True)):
+        with Pop3(t.server(*options, name="h" + str(len(options))), "pop3") as p:
+            lines = p.multi("CAPA")
+            for word in (b"STLS", b"TOP", b"LANG"):
+                assert (word in lines) == there, (word, lines)
+            assert b"UIDL" in lines
+            p.cmd("LANG nl", "+OK" if there else "-ERR")
+            p.cmd("LANG en", "+OK" if there else "-ERR invalid command.")
+            p.cmd("STLS", "+OK" if there else "-ERR invalid command.")
+
+
+@test
 def require_tls(t):
     """--require-tls: no mail and no login in the clear on loopback; under TLS both."""
     s = t.server("--require-tls", "yes")
