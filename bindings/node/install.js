@@ -19,8 +19,6 @@ const LIBRARIES = {
 	'libgsasl': ['libgsasl-dev', 'libgsasl18'],
 	'sqlite3': ['libsqlite3-dev', 'libsqlite3-0'],
 	'libcrypt': ['libcrypt-dev', 'libcrypt1'],
-	'libcurl': ['libcurl4-openssl-dev', 'libcurl4'],
-	'gmime-3.0': ['libgmime-3.0-dev', 'libgmime-3.0-0'],
 };
 
 class Problem extends Error {}
@@ -112,7 +110,7 @@ async function compile(file) {
 	const objects = path.join(build, 'objects');
 	const objectOf = (source) => path.join(objects, `${source.replaceAll('/', '_')}.o`);
 	const flags = [...ccFlags, '-std=gnu17', '-O2', '-fPIC', '-fvisibility=hidden', '-pthread',
-		'-ffunction-sections', '-D_GNU_SOURCE', '-D_FILE_OFFSET_BITS=64',
+		'-D_GNU_SOURCE', '-D_FILE_OFFSET_BITS=64',
 		`-DLM_VERSION="${version}"`, '-Iinclude', ...words(process.env.CFLAGS ?? '')];
 	const library = [...flags, '-Isrc', ...pkgConfig('--cflags')];
 	// The headers of Node.js stand beside those of its own OpenSSL and libuv, which the library's
@@ -123,7 +121,7 @@ async function compile(file) {
 		...(source.startsWith('addon/') ? addonFlags : library), '-c', source, '-o', objectOf(source),
 	], source));
 	await compileOne(cc, [...ccFlags, '-shared', '-pthread', '-o', file, ...sources.map(objectOf),
-		'-Wl,--gc-sections', '-Wl,-z,nodelete', '-Wl,--version-script=addon/exports.map',
+		'-Wl,-z,nodelete', '-Wl,--version-script=addon/exports.map',
 		...words(process.env.LDFLAGS ?? ''), ...pkgConfig('--libs')], 'the addon');
 	fs.rmSync(objects, { recursive: true });
 }

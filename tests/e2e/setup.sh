@@ -14,9 +14,11 @@ flock 9
 missing() {
 	sed 's/#.*//' "$here/packages" | while read -r name; do
 		[ -n "$name" ] || continue
-		# node may come from elsewhere than Debian.
-		case $name in nodejs) has=node ;; *) has= ;; esac
-		if [ -n "$has" ] && command -v "$has" >/dev/null; then continue; fi
+		# node may come from elsewhere than Debian, with its headers.
+		case $name in
+		nodejs) ! command -v node >/dev/null || continue ;;
+		libnode-dev) [ ! -f /usr/include/node/node_api.h ] || continue ;;
+		esac
 		state=$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) || state=none
 		[ "$state" = installed ] || printf '%s ' "$name"
 	done
@@ -89,6 +91,12 @@ judge opensmtpd opensmtpd
 judge exim exim4-daemon-light exim4-base
 judge aiosmtpd python3-aiosmtpd python3-public python3-attr python3-typing-extensions \
 	python3-pkg-resources
+# A node with the system's OpenSSL and libuv: what the address sanitizer needs, and the oldest that
+# the addon is for.
+if [ "$(node -p process.config.variables.node_shared_openssl)" != true ]; then
+	judge node18 'nodejs=18.*' libnode108 libc-ares2 libnghttp2-14 libicu72 node-acorn \
+		node-cjs-module-lexer node-undici node-busboy
+fi
 judge libs libapparmor1 libcourier-unicode4 libdb5.3 libevent-2.1-7 libexttextcat-2.0-0 \
 	libexttextcat-data libgamin0 libgdbm6 libgnutls-dane0 libgnutls30 libgsasl18 libicu72 \
 	libidn12 libidn2-0 libkyotocabinet16v5 libldap-2.5-0 libltdl7 liblua5.4-0 liblzo2-2 \

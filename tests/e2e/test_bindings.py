@@ -1,29 +1,16 @@
 """bindings/test: the same files in Node.js and in `lettermill run`."""
-import os
 import pathlib
 import re
 
-from lib import certs, relay, tools
-from lib.runner import ROOT, Skip, test
+from lib import certs, nodes, relay, tools
+from lib.runner import ROOT, test
 
 FOLDER = pathlib.Path(ROOT, "bindings/test")
 PARTS = {"harness.js", "assert.js", "connect.js", "listen.js", "servers.js"}
 
 
-def addon(t):
-    """Beside the executable, where the headers of Node.js were found."""
-    path = os.path.join(os.path.dirname(os.path.abspath(t.exe)), "bindings/node/lettermill.node")
-    if not os.path.exists(path):
-        raise Skip("the addon is not built: no headers of Node.js")
-    return path
-
-
 def command(t, host):
-    if host == "lettermill":
-        return [t.exe, "run"], {}
-    if t.sanitizer:
-        raise Skip("test_node_addon.py runs Node.js with the address sanitizer")
-    return [tools.need("node")], {"LETTERMILL_ADDON": addon(t)}
+    return nodes.command(t) if host == "node" else ([t.exe, "run"], {})
 
 
 def run_file(t, host, path):
