@@ -5,20 +5,39 @@ const crypto = require('crypto');
 const EventEmitter = require('events');
 const os = require('os');
 const { Readable } = require('stream');
+const { markAsUntransferable } = require('worker_threads');
 
 const addon = require('./addon');
 
-const native = addon.load(addon.find());
-const { setWake, octets, text, ...natives } = native;
+const { setWake, octets, text, ...native } = addon.load(addon.find());
+
+// Octets that other threads read in place must stay in their place: they can no longer be given
+// away to a worker, and what may shrink is copied.
+function still(bytes) {
+	if (!(bytes instanceof Uint8Array))
+		return bytes;
+	if (bytes.buffer.resizable || bytes.buffer.growable)
+		return Buffer.from(bytes);
+	markAsUntransferable(bytes.buffer);
+	return bytes;
+}
+
+const { answerBytes, clientBytes } = native;
+native.answerBytes = (session, event, bytes) => answerBytes(session, event, still(bytes));
+native.clientBytes = (client, event, bytes) => clientBytes(client, event, still(bytes));
+
+// The engine's own way where it can be taken; Node.js 18 cannot tell.
+const { isWellFormed } = String.prototype;
+const octetsOf = (string) => isWellFormed?.call(string) ? Buffer.from(string) : octets(string);
 
 module.exports = {
-	native: natives,
+	native,
 	name: 'node',
 	onWake: setWake,
 	EventEmitter,
 	Readable,
 	Buffer,
-	octets: (value) => typeof value === 'string' ? octets(value) :
+	octets: (value) => typeof value === 'string' ? octetsOf(value) :
 		Buffer.from(value.buffer, value.byteOffset, value.byteLength),
 	text,
 	unref: (timer) => timer.unref(),
