@@ -19,6 +19,7 @@ const { connect } = require('./connect');
 const { listen } = require('./listen');
 
 const DEADLINE = 20000;
+const print = inNode ? console.log : console.writeLn;
 const tests = [];
 
 const sleep = (ms) => new Promise((good) => setTimeout(good, ms));
@@ -101,11 +102,11 @@ async function runOne({ name, fn, ms }) {
 		why = why === undefined || why instanceof Skip ? error : why;
 	}
 	if (why instanceof Skip)
-		console.log(`ok ${name} # SKIP ${why.message}`);
+		print(`ok ${name} # SKIP ${why.message}`);
 	else if (why !== undefined)
-		console.log(`not ok ${name}\n${shown(why)}`);
+		print(`not ok ${name}\n${shown(why)}`);
 	else
-		console.log(`ok ${name}`);
+		print(`ok ${name}`);
 	return why === undefined || why instanceof Skip;
 }
 
@@ -127,12 +128,12 @@ async function runAll() {
 	const chosen = tests.filter(({ name }) => !wanted.length || wanted.includes(name));
 	for (const one of chosen)
 		bad += await runOne(one) ? 0 : 1;
-	console.log(`# ${chosen.length - bad} passed, ${bad} failed`);
+	print(`# ${chosen.length - bad} passed, ${bad} failed`);
 	if (bad)
 		fail();
 	// What still runs now was left behind by a test.
 	const late = setTimeout(() => {
-		console.log('not ok the program\n# it does not end by itself');
+		print('not ok the program\n# it does not end by itself');
 		if (inNode)
 			process.exit(1);
 		infinity.terminate(1);

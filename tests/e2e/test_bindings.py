@@ -20,10 +20,10 @@ def run_file(t, host, path):
     done = tools.run(*start, path, f"--relay={connections.url}", f"--folder={folder}",
                      f"--patience={t.patience}", env=environment, code=None, timeout=300 * t.patience)
     out = done.out.decode(errors="replace")
-    print(out, done.err.decode(errors="replace"))
     bad = re.findall(r"^not ok (.*)", out, re.M)
     passed = len(re.findall(r"^ok ", out, re.M))
-    assert done.code == 0 and not bad and passed, f"{host}: {bad or done}"
+    err = done.err.decode(errors="replace")
+    assert done.code == 0 and not bad and passed, f"{host}: {bad}: exit {done.code}\n{out}\n{err}"
 
 
 def make(host, path):
