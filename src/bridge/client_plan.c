@@ -33,6 +33,12 @@ static bool wrong(const struct lm_bx_call *call, const char *name, const char *w
 	return false;
 }
 
+static bool no_memory(const struct lm_bx_call *call)
+{
+	(void)lm_bx_throw(call, LM_E_NOMEM, "%s", lm_err_text(LM_E_NOMEM));
+	return false;
+}
+
 bool lm_bx_member_number(const struct lm_bx_call *call, struct lm_host_value *object,
                          const char *name, double least, double most, double *out_number)
 {
@@ -78,10 +84,7 @@ bool lm_bx_member_text(const struct lm_bx_call *call, struct lm_host_value *obje
 		return true;
 	*out_text = lm_arena_copy(arena, text.octets);
 	lm_bx_string_done(&text);
-	if (out_text->data)
-		return true;
-	(void)lm_bx_throw(call, LM_E_NOMEM, "%s", lm_err_text(LM_E_NOMEM));
-	return false;
+	return out_text->data || no_memory(call);
 }
 
 /* ---- A client ---- */
@@ -112,14 +115,18 @@ static bool read_text(const struct lm_bx_call *call, struct lm_host_value *optio
 		return false;
 	if (!text.given)
 		return true;
-	own = memchr(text.octets.data, '\0', text.octets.len) ? NULL : lm_strdup_bytes(text.octets);
+	if (memchr(text.octets.data, '\0', text.octets.len)) {
+		lm_bx_string_done(&text);
+		return wrong(call, field->name, "text without NUL");
+	}
+	own = lm_strdup_bytes(text.octets);
 	if (own) {
 		plan->texts[plan->count] = own;
 		plan->lens[plan->count++] = text.octets.len;
 		*(const char **)(void *)((char *)&plan->params + field->offset) = own;
 	}
 	lm_bx_string_done(&text);
-	return own || wrong(call, field->name, "text without NUL");
+	return own || no_memory(call);
 }
 
 static const struct truth_field {
@@ -245,7 +252,7 @@ struct lm_bx_plan *lm_bx_plan_read(const struct lm_bx_call *call, struct lm_host
 	}
 	plan = lm_alloc_zero(1, sizeof(*plan));
 	if (!plan) {
-		(void)lm_bx_throw(call, LM_E_NOMEM, "%s", lm_err_text(LM_E_NOMEM));
+		(void)no_memory(call);
 		return NULL;
 	}
 	if (read_plan(call, options, plan))
@@ -298,7 +305,7 @@ static bool read_recipients(const struct lm_bx_call *call, struct lm_host_value 
 		return wrong(call, "recipients", "an array of one to 1,000,000");
 	w->recipients = lm_arena_alloc(&letter->arena, count * sizeof(*w->recipients));
 	if (!w->recipients)
-		return lm_bx_throw(call, LM_E_NOMEM, "%s", lm_err_text(LM_E_NOMEM));
+		return no_memory(call);
 	memset(w->recipients, 0, count * sizeof(*w->recipients));
 	w->recipient_count = count;
 	for (size_t i = 0; i < count; i++) {

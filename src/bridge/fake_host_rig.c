@@ -144,6 +144,16 @@ struct lm_host_value *fake_array(struct fake *fake, size_t count, ...)
 	return v;
 }
 
+struct lm_host_value *fake_object(struct fake *fake)
+{
+	return value_new(fake, LM_HOST_OBJECT);
+}
+
+void fake_set(struct lm_host_value *object, const char *name, struct lm_host_value *value)
+{
+	add_member(object, name, value);
+}
+
 struct lm_host_value *fake_get(struct lm_host_value *object, const char *name)
 {
 	for (struct fake_member *m = object->members; m; m = m->next)

@@ -52,6 +52,8 @@ struct lm_host_value *fake_undefined(struct fake *fake);
 /** An array of `count` values that follow. */
 struct lm_host_value *fake_array(struct fake *fake, size_t count, ...);
 void fake_push(struct lm_host_value *array, struct lm_host_value *value);
+struct lm_host_value *fake_object(struct fake *fake);
+void fake_set(struct lm_host_value *object, const char *name, struct lm_host_value *value);
 
 struct lm_host_value *fake_get(struct lm_host_value *object, const char *name);
 struct lm_host_value *fake_at(struct lm_host_value *array, size_t index);
