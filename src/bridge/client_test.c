@@ -142,8 +142,11 @@ static void finish_mail(struct peer *p, double number, const char *message)
 	struct lm_host_value *e, *one;
 
 	peer_say(p, "354 go\r\n");
-	for (char line[100]; *message; message += strcspn(message, "\n") + 1) {
-		snprintf(line, sizeof(line), "%.*s", (int)strcspn(message, "\n"), message);
+	for (size_t len; *message; message += len + 1) {
+		char line[100] = "";
+
+		len = strcspn(message, "\n");
+		memcpy(line, message, len);
 		peer_expect(p, line);
 	}
 	peer_expect(p, ".");
