@@ -1394,7 +1394,8 @@ declare namespace infinity {
 
 // ---- Scripts as modules ----
 
-/** A CommonJS module, by a file's name relative to the script, or a package's in node_modules. */
+/** A CommonJS module, by a file's name relative to the script, or a package's in node_modules; one of
+ * Node.js's that are here ("events", "stream" …, docs/scripting.md), or "lettermill". */
 declare function require(id: string): any;
 declare namespace require {
 	/** The file's name. */
@@ -1694,3 +1695,139 @@ declare class Response {
 }
 declare function fetch(input: string | URL | Request, init?: infinity.RequestInit):
 	Promise<Response>;
+
+// ---- Globals of Node.js; its modules come with require ----
+
+/** "utf8", "hex", "base64", "base64url", "latin1", "ascii", "utf16le" and other names of these. */
+type BufferEncoding = string;
+/** Octets: a Uint8Array with Node's ways of reading and writing it. */
+declare class Buffer extends Uint8Array {
+	constructor(value: string, encoding?: BufferEncoding);
+	constructor(size: number);
+	constructor(value: ArrayBufferLike, byteOffset?: number, length?: number);
+	constructor(value: ArrayLike<number>);
+	static poolSize: number;
+	static from(value: string, encoding?: BufferEncoding): Buffer;
+	static from(value: ArrayBufferLike, byteOffset?: number, length?: number): Buffer;
+	static from(value: ArrayLike<number> | Iterable<number> | { valueOf(): string | object }): Buffer;
+	static of(...octets: number[]): Buffer;
+	static alloc(size: number, fill?: string | number | Uint8Array, encoding?: BufferEncoding): Buffer;
+	static allocUnsafe(size: number): Buffer;
+	static allocUnsafeSlow(size: number): Buffer;
+	static concat(list: readonly Uint8Array[], totalLength?: number): Buffer;
+	static isBuffer(value: unknown): value is Buffer;
+	static isEncoding(encoding: unknown): boolean;
+	static byteLength(value: string | ArrayBufferView | ArrayBufferLike,
+		encoding?: BufferEncoding): number;
+	static compare(buf1: Uint8Array, buf2: Uint8Array): number;
+	readonly parent: ArrayBufferLike;
+	readonly offset: number;
+	toString(encoding?: BufferEncoding, start?: number, end?: number): string;
+	toLocaleString(encoding?: any, start?: any, end?: number): string;
+	toJSON(): { type: "Buffer", data: number[] };
+	equals(other: Uint8Array): boolean;
+	compare(target: Uint8Array, targetStart?: number, targetEnd?: number, sourceStart?: number,
+		sourceEnd?: number): number;
+	/** The same memory, as subarray. */
+	slice(start?: number, end?: number): Buffer;
+	subarray(start?: number, end?: number): Buffer;
+	indexOf(value: string | number | Uint8Array, from?: number | BufferEncoding,
+		encoding?: BufferEncoding): number;
+	lastIndexOf(value: string | number | Uint8Array, from?: number | BufferEncoding,
+		encoding?: BufferEncoding): number;
+	includes(value: string | number | Uint8Array, from?: number | BufferEncoding,
+		encoding?: BufferEncoding): boolean;
+	write(text: string, encoding?: BufferEncoding): number;
+	write(text: string, offset: number, encoding?: BufferEncoding): number;
+	write(text: string, offset: number, length: number, encoding?: BufferEncoding): number;
+	copy(target: Uint8Array, targetStart?: number, sourceStart?: number, sourceEnd?: number): number;
+	fill(value: string | number | Uint8Array, start?: any, end?: any, encoding?: BufferEncoding): this;
+	readUInt8(offset?: number): number;
+	writeUInt8(value: number, offset?: number): number;
+	readUint8(offset?: number): number;
+	writeUint8(value: number, offset?: number): number;
+	readInt8(offset?: number): number;
+	writeInt8(value: number, offset?: number): number;
+	readUInt16LE(offset?: number): number;
+	writeUInt16LE(value: number, offset?: number): number;
+	readUInt16BE(offset?: number): number;
+	writeUInt16BE(value: number, offset?: number): number;
+	readUint16LE(offset?: number): number;
+	writeUint16LE(value: number, offset?: number): number;
+	readUint16BE(offset?: number): number;
+	writeUint16BE(value: number, offset?: number): number;
+	readInt16LE(offset?: number): number;
+	writeInt16LE(value: number, offset?: number): number;
+	readInt16BE(offset?: number): number;
+	writeInt16BE(value: number, offset?: number): number;
+	readUInt32LE(offset?: number): number;
+	writeUInt32LE(value: number, offset?: number): number;
+	readUInt32BE(offset?: number): number;
+	writeUInt32BE(value: number, offset?: number): number;
+	readUint32LE(offset?: number): number;
+	writeUint32LE(value: number, offset?: number): number;
+	readUint32BE(offset?: number): number;
+	writeUint32BE(value: number, offset?: number): number;
+	readInt32LE(offset?: number): number;
+	writeInt32LE(value: number, offset?: number): number;
+	readInt32BE(offset?: number): number;
+	writeInt32BE(value: number, offset?: number): number;
+	readFloatLE(offset?: number): number;
+	writeFloatLE(value: number, offset?: number): number;
+	readFloatBE(offset?: number): number;
+	writeFloatBE(value: number, offset?: number): number;
+	readDoubleLE(offset?: number): number;
+	writeDoubleLE(value: number, offset?: number): number;
+	readDoubleBE(offset?: number): number;
+	writeDoubleBE(value: number, offset?: number): number;
+	readBigUInt64LE(offset?: number): bigint;
+	writeBigUInt64LE(value: bigint, offset?: number): number;
+	readBigUInt64BE(offset?: number): bigint;
+	writeBigUInt64BE(value: bigint, offset?: number): number;
+	readBigUint64LE(offset?: number): bigint;
+	writeBigUint64LE(value: bigint, offset?: number): number;
+	readBigUint64BE(offset?: number): bigint;
+	writeBigUint64BE(value: bigint, offset?: number): number;
+	readBigInt64LE(offset?: number): bigint;
+	writeBigInt64LE(value: bigint, offset?: number): number;
+	readBigInt64BE(offset?: number): bigint;
+	writeBigInt64BE(value: bigint, offset?: number): number;
+	readUIntLE(offset: number, byteLength: number): number;
+	writeUIntLE(value: number, offset: number, byteLength: number): number;
+	readUIntBE(offset: number, byteLength: number): number;
+	writeUIntBE(value: number, offset: number, byteLength: number): number;
+	readUintLE(offset: number, byteLength: number): number;
+	writeUintLE(value: number, offset: number, byteLength: number): number;
+	readUintBE(offset: number, byteLength: number): number;
+	writeUintBE(value: number, offset: number, byteLength: number): number;
+	readIntLE(offset: number, byteLength: number): number;
+	writeIntLE(value: number, offset: number, byteLength: number): number;
+	readIntBE(offset: number, byteLength: number): number;
+	writeIntBE(value: number, offset: number, byteLength: number): number;
+	swap16(): this;
+	swap32(): this;
+	swap64(): this;
+}
+declare namespace process {
+	let env: { [name: string]: string | undefined };
+	/** What exit() ends with where it is given nothing. */
+	let exitCode: number | undefined;
+	let platform: string;
+	let title: string;
+	let pid: number;
+	let version: string;
+	let versions: { lettermill: string };
+	const argv: string[];
+	function cwd(): string;
+	/** What runs drains, as with infinity.terminate. */
+	function exit(code?: number | string): void;
+	function nextTick<A extends any[]>(callback: (...args: A) => void, ...args: A): void;
+	function memoryUsage(): { rss: number, heapTotal: number, heapUsed: number, external: number,
+		arrayBuffers: number };
+	function emitWarning(warning: string | Error): void;
+	function uptime(): number;
+	function hrtime(before?: [number, number]): [number, number];
+	namespace hrtime {
+		function bigint(): bigint;
+	}
+}

@@ -3,6 +3,7 @@
 #include "script/runtime.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -54,12 +55,34 @@ static struct lm_js_value *native_process(const struct lm_js_call *call)
 	return lm_js_number(call->js, getpid());
 }
 
+/* Octets that the process has in memory; 0: the system does not say. */
+static double resident(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	unsigned long all, pages = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%lu %lu", &all, &pages) != 2)
+		pages = 0;
+	(void)fclose(file);
+	return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+/* [octets of the process, octets of the VM] */
+static struct lm_js_value *native_memory(const struct lm_js_call *call)
+{
+	struct lm_js_value *values[2];
+
+	values[0] = lm_js_number(call->js, resident());
+	values[1] = lm_js_number(call->js, (double)lm_js_heap(call->js));
+	return lm_js_array(call->js, 2, values);
+}
+
 static const struct lm_script_native natives[] = {
-	{ "environment", native_environment },
-	{ "folder", native_folder },
-	{ "about", native_about },
-	{ "process", native_process },
-	{ NULL, NULL },
+	{ "environment", native_environment }, { "folder", native_folder },
+	{ "memory", native_memory },           { "about", native_about },
+	{ "process", native_process },         { NULL, NULL },
 };
 
 static const struct lm_js_source *const sources[] = { &lm_js_node, NULL };

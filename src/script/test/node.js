@@ -43,6 +43,9 @@ check('os', [typeof os.hostname(), os.EOL, os.platform(), os.type(), os.tmpdir()
 check('process', [require('process') === process, process.platform, typeof process.pid,
 	process.argv.length >= 2, typeof process.env.PATH, process.env.LM_NO_SUCH, process.uptime() >= 0],
 [true, 'linux', 'number', true, 'string', undefined, true]);
+globalThis.infinity?.gc();
+check('memory', [process.memoryUsage().rss > 1e6, process.memoryUsage().heapUsed > 0,
+	process.hrtime([0, 0]).length, typeof process.hrtime.bigint()], [true, true, 2, 'bigint']);
 const order = [];
 process.nextTick((...words) => order.push(...words), 'a', 'b');
 order.push('first');

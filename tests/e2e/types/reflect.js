@@ -9,8 +9,8 @@ const shapes = {};
 const ownOfFunctions = ['length', 'name', 'prototype', 'arguments', 'caller'];
 // Objects of scripts, not of the surface.
 const closed = new Set(['require.cache', 'require.main', 'module.exports', 'module.children',
-	'module.paths', 'module.parent', 'module.require', 'exports']);
-const roots = [Object.prototype, Error.prototype, Function.prototype, null];
+	'module.paths', 'module.parent', 'module.require', 'exports', 'process.env', 'process.argv']);
+const roots = [Object.prototype, Error.prototype, Function.prototype, Uint8Array.prototype, null];
 
 const isClass = (value) => typeof value === 'function' &&
 	/^class\b/.test(Function.prototype.toString.call(value));
@@ -120,6 +120,7 @@ const main = async () => {
 		'EventTarget': () => new EventTarget(),
 		'AbortController': () => new AbortController(),
 		'AbortSignal': () => new AbortController().signal,
+		'Buffer': () => Buffer.alloc(1),
 	};
 	for (const [path, sample] of Object.entries(make))
 		samples.set(path, sample());
