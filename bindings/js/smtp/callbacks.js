@@ -1,0 +1,103 @@
+'use strict';
+// How callbacks are asked, and what they say.
+//
+// A callback (…, done) calls done(error, value) once; an error is a refusal and goes out with its
+// responseCode. What it returns does not count, unless it is a promise of something. One that is
+// declared without `done` answers by what it returns, or by a promise. An Error with a responseCode
+// that is thrown, or that a promise is rejected with, is a refusal, too; any other is a failure.
+
+const TEXT_MAX = 450;
+
+const codeOf = (error) => {
+	const code = error?.responseCode;
+	return Number.isInteger(code) && code >= 400 && code <= 599 ? code : undefined;
+};
+
+/** Without line ends, which no reply may have. */
+function lineOf(value) {
+	return String(value ?? '').replace(/[\x00-\x1F\x7F]+/g, ' ').trim().slice(0, TEXT_MAX);
+}
+
+const isPromise = (value) => typeof value?.then === 'function';
+
+class Question {
+	#outcome;
+	#resolve;
+	#takesDone;
+
+	constructor(takesDone) {
+		this.#takesDone = takesDone;
+	}
+
+	/** The { error, value } or a promise of it. */
+	ask(fn) {
+		let given;
+		try {
+			given = fn((error, value) => this.#settle({ error, value, called: true }));
+		} catch (error) {
+			this.#refusal(error);
+		}
+		if (isPromise(given))
+			given.then((value) => this.#promised(value), (error) => this.#rejected(error));
+		else if (!this.#takesDone && this.#outcome === undefined)
+			this.#settle({ value: given });
+		return this.#outcome ?? new Promise((resolve) => {
+			this.#resolve = resolve;
+		});
+	}
+
+	#settle(outcome) {
+		if (this.#outcome !== undefined)
+			return;
+		this.#outcome = outcome;
+		this.#resolve?.(outcome);
+	}
+
+	/** A failure is thrown on. */
+	#refusal(error) {
+		if (this.#outcome !== undefined)
+			throw error;
+		if (codeOf(error) === undefined)
+			throw error;
+		this.#settle({ error });
+	}
+
+	#promised(value) {
+		if (value !== undefined || !this.#takesDone)
+			this.#settle({ value });
+	}
+
+	#rejected(error) {
+		if (codeOf(error) === undefined)
+			this.#settle({ failure: error ?? new Error(`rejected with ${error}`) });
+		else
+			this.#settle({ error });
+	}
+}
+
+/** fn(done) → { error, value, called } or a promise of it; failures are thrown or rejected with. */
+function ask(takesDone, fn) {
+	const outcome = new Question(takesDone).ask(fn);
+	return isPromise(outcome) ? outcome.then(good) : good(outcome);
+}
+
+function good(outcome) {
+	if (outcome.failure !== undefined)
+		throw outcome.failure;
+	return outcome;
+}
+
+/** What a refusal says: [code, text, enhanced code]. */
+function refusalOf(error, otherwise) {
+	return [codeOf(error) ?? otherwise, lineOf(error?.message ?? error),
+		typeof error?.enhancedCode === 'string' ? error.enhancedCode : undefined];
+}
+
+/** Answer an event with a no. */
+function refuse(event, error, otherwise, close = false) {
+	const [code, text, enhanced] = refusalOf(error, otherwise);
+	event.no(code < 500 ? 'AGAIN' : 'DENIED', { code, text, enhanced, close });
+	return `${code} ${text}`;
+}
+
+module.exports = { ask, refuse, refusalOf, lineOf };

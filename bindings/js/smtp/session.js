@@ -1,0 +1,109 @@
+'use strict';
+// What callbacks see of a session: the members that npm's smtp-server has.
+const { octets, native, md5 } = require('../host');
+const { attributesOf } = require('./address');
+
+const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567';
+
+/** Sixteen letters that no other session of this program has; not a secret. */
+const idOf = (() => {
+	const salt = `${native.constants().version} ${Date.now()} ${Math.random()}`;
+	return (number) => {
+		const hex = md5(octets(`${salt} ${number}`));
+		let id = '';
+		for (let i = 0; i < 16; i++)
+			id += LETTERS[Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16) % LETTERS.length];
+		return id;
+	};
+})();
+
+const plainAddress = (address) => (address ?? '').replace(/^::ffff:(?=\d+\.)/, '');
+
+/** "IPV6:2001:db8::1" of XCLIENT and XFORWARD. */
+const proxyAddress = (value) => value.replace(/^IPV6:/i, '');
+
+class SmtpSession {
+	secure = false;
+	localAddress = '';
+	localPort = 0;
+	remoteAddress = '';
+	remotePort = 0;
+	clientHostname = false;
+	openingCommand = false;
+	hostNameAppearsAs = false;
+	xClient = new Map();
+	xForward = new Map();
+	transmissionType = 'SMTP';
+	tlsOptions = false;
+	envelope = { mailFrom: false, rcptTo: [] };
+	transaction = 1;
+	user = undefined;
+	/** The last refusal, as the client saw it. */
+	error = undefined;
+
+	constructor(number) {
+		this.id = idOf(number);
+	}
+
+	forgetEnvelope() {
+		this.envelope = { mailFrom: false, rcptTo: [] };
+	}
+}
+
+/** Bring `session` up to date with what the library knows of it. */
+function refresh(session, info) {
+	session.secure = Boolean(info.tls);
+	session.tlsOptions = info.tls ? { name: info.tlsCipher, standardName: info.tlsCipher,
+		version: info.tlsVersion } : false;
+	session.localAddress = plainAddress(info.localAddress);
+	session.localPort = info.localPort;
+	session.remoteAddress = plainAddress(info.peerAddress);
+	session.remotePort = info.peerPort;
+	session.hostNameAppearsAs = info.helo ? info.helo.toLowerCase() : false;
+	readForwarded(session, info.xforward);
+	const base = info.protocol === 'lmtp' ? 'LMTP' : 'SMTP';
+	session.transmissionType = `${session.openingCommand === 'EHLO' ? 'E' : ''}${base}` +
+		`${session.secure ? 'S' : ''}${session.user ? 'A' : ''}`;
+}
+
+const FORWARDED = {
+	ADDR: (session, value) => {
+		session.remoteAddress = proxyAddress(value);
+	},
+	PORT: (session, value) => {
+		session.remotePort = Number(value) || 0;
+	},
+	NAME: (session, value) => {
+		session.clientHostname = value.toLowerCase();
+	},
+	HELO: (session, value) => {
+		session.hostNameAppearsAs = value;
+	},
+};
+
+function readForwarded(session, words) {
+	const attributes = attributesOf(words ?? '');
+	session.xForward = new Map(attributes);
+	for (const [name, value] of attributes)
+		if (value !== false)
+			FORWARDED[name]?.(session, value);
+}
+
+/** The peer says whom it speaks for: returns the name it would log in with, if any. */
+function readClient(session, words, before) {
+	for (const [name, value] of attributesOf(words)) {
+		if (name === 'ADDR' && !session.xClient.has('ADDR:DEFAULT'))
+			session.xClient.set('ADDR:DEFAULT', before.address);
+		if (name === 'NAME' && !session.xClient.has('NAME:DEFAULT'))
+			session.xClient.set('NAME:DEFAULT', before.name);
+		if (name === 'PORT' && !session.xClient.has('PORT:DEFAULT'))
+			session.xClient.set('PORT:DEFAULT', before.port);
+		session.xClient.set(name, value);
+		if (name === 'NAME')
+			session.clientHostname = value === false ? '' : value.toLowerCase();
+	}
+	session.clientHostname ||= `[${session.remoteAddress}]`;
+	return session.xClient.get('LOGIN') || undefined;
+}
+
+module.exports = { SmtpSession, refresh, readClient };
