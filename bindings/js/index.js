@@ -6,4 +6,5 @@ module.exports = {
 	...require('./client'),
 	version: native.constants().version,
 	...require('./pop3'),
+	...require('./smtp'),
 };

@@ -2,6 +2,7 @@
 // What js/ asks of a host (bindings/README.md names the members), given by Node.js.
 const { Buffer } = require('buffer');
 const crypto = require('crypto');
+const dns = require('dns');
 const EventEmitter = require('events');
 const os = require('os');
 const { Readable } = require('stream');
@@ -42,6 +43,7 @@ module.exports = {
 	text,
 	unref: (timer) => timer.unref(),
 	hostname: os.hostname,
+	reverse: (address) => dns.promises.reverse(address),
 	md5: (bytes) => crypto.createHash('md5').update(bytes).digest('hex'),
 	hmacMd5: (key, bytes) => crypto.createHmac('md5', key).update(bytes).digest('hex'),
 	report: (error) => console.error(error),

@@ -17,7 +17,8 @@ const NAMES_WITHIN = 1500;
 /** Names of an address, or none where the name server is silent or there is no asking. */
 function namesWithin(address, ms) {
 	return new Promise((resolve) => {
-		const timer = host.unref(setTimeout(resolve, ms));
+		const timer = setTimeout(resolve, ms);
+		host.unref(timer);
 		host.reverse(address).then(resolve, () => resolve()).finally(() => clearTimeout(timer));
 	});
 }
