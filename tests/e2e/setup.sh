@@ -108,13 +108,23 @@ judge libs libapparmor1 libcourier-unicode4 libdb5.3 libevent-2.1-7 libexttextca
 unpack postfix usr/sbin/smtp-source
 unpack libpython3.11-testsuite usr/lib/python3.11/test/test_email/data
 
-# Debian has no node-pop3, and its npm comes with 400 packages: too much for one test. Of typescript
-# 5 is the last that programs can ask.
-npm_packages="node-pop3 typescript@5.9"
-if command -v npm >/dev/null && [ "$(cat "$tools/node/.complete" 2>/dev/null)" != "$npm_packages" ]; then
-	rm -rf "$tools/node"
-	mkdir "$tools/node"
-	# shellcheck disable=SC2086
-	npm install --silent --no-audit --no-fund --no-save --prefix "$tools/node" $npm_packages >&2
-	echo "$npm_packages" >"$tools/node/.complete"
+# npm_folder NAME PACKAGE…: packages in a folder of their own below build/tools.
+npm_folder() {
+	folder=$tools/$1
+	shift
+	[ "$(cat "$folder/.complete" 2>/dev/null)" != "$*" ] || return 0
+	rm -rf "$folder"
+	mkdir "$folder"
+	npm install --silent --no-audit --no-fund --no-save --prefix "$folder" "$@" >&2
+	echo "$*" >"$folder/.complete"
+}
+
+if command -v npm >/dev/null; then
+	# Debian has no node-pop3, and its npm comes with 400 packages: too much for one test. Of
+	# typescript 5 is the last that programs can ask.
+	npm_folder node node-pop3 typescript@5.9
+	# smtp-server with its public tests, and what those ask for.
+	npm_folder smtp-server smtp-server@3.11.0 mocha@9.2.2 chai@4.3.6 pem@1.14.6 nodemailer@6.7.3
+else
+	echo "no npm: node-pop3, the declarations of types and the tests of smtp-server are left out" >&2
 fi

@@ -19,7 +19,7 @@ class Connection {
 	#with;
 	#message; // { stream, outcome } while one comes in
 	#user; // who logs in, until the proof is complete
-	#address; // as MAIL or RCPT gave it, until accepted
+	#name = false; // of the client's address
 	#told = false; // was 'connect' emitted
 
 	/** `owner`: { server, readsNames, isProxied, certificateOf, log, tell, callback(name) }. */
@@ -86,6 +86,10 @@ class Connection {
 		this.session.error = '451 4.3.0';
 	}
 
+	#refresh() {
+		refresh(this.session, this.#peer.info, this.#name);
+	}
+
 	#log(tnx, text, ...args) {
 		const { session } = this;
 		this.#with.log.info({ tnx, cid: this.id, host: session.remoteAddress,
@@ -125,11 +129,11 @@ class Connection {
 			this.#become(event, xclient);
 			return;
 		}
-		refresh(session, this.#peer.info);
+		this.#refresh();
 		if (this.#with.ignores(session.remoteAddress))
 			this.#with = { ...this.#with, log: { info() {} } };
 		const go = (names) => {
-			session.clientHostname = names?.[0] ?? `[${session.remoteAddress}]`;
+			this.#name = session.clientHostname = names?.[0] ?? `[${session.remoteAddress}]`;
 			this.#welcome(event);
 		};
 		if (this.#with.namesOf === undefined)
@@ -163,9 +167,10 @@ class Connection {
 		const { session } = this;
 		const before = { address: session.remoteAddress, port: session.remotePort,
 			name: session.clientHostname };
-		refresh(session, this.#peer.info);
+		this.#refresh();
 		session.forgetEnvelope();
-		const login = readClient(session, words, before);
+		const { login, name } = readClient(session, words, before);
+		this.#name = session.clientHostname = name;
 		session.user = undefined;
 		if (session.xClient.has('ADDR'))
 			this.#tellConnect();
@@ -195,12 +200,12 @@ class Connection {
 	takeTLS() {
 		this.session.user = undefined;
 		this.session.openingCommand = false;
-		refresh(this.session, this.#peer.info);
+		this.#refresh();
 	}
 
 	takeHELO({ entry }) {
 		this.session.openingCommand = entry.verb;
-		refresh(this.session, this.#peer.info);
+		this.#refresh();
 		this.session.forgetEnvelope();
 	}
 
@@ -208,7 +213,7 @@ class Connection {
 
 	takeAUTH(event) {
 		const { method, takesDone } = this.#with.callback('onAuth');
-		refresh(this.session, this.#peer.info);
+		this.#refresh();
 		decideAuth(this.#core, event, {
 			takesDone,
 			fn: (auth, done) => method.call(this.#with.server, auth, this.session, done),
@@ -224,7 +229,7 @@ class Connection {
 		this.#user = undefined;
 		if (entry.ok && user !== undefined)
 			this.session.user = user;
-		refresh(this.session, this.#peer.info);
+		this.#refresh();
 		this.#log(entry.ok ? 'auth' : 'authfail', entry.ok ? '%s authenticated' :
 			'%s failed to authenticate', this.#peer.info.user || this.remoteAddress);
 	}
@@ -233,7 +238,7 @@ class Connection {
 
 	takeMAIL(event) {
 		const { session } = this;
-		refresh(session, this.#peer.info);
+		this.#refresh();
 		session.forgetEnvelope();
 		this.#tellConnect();
 		const address = parsed(event.entry.sender, event.entry.parameters);
@@ -305,8 +310,12 @@ class Connection {
 				this.#refused(refuse(event, error, 450));
 			else if (Array.isArray(value))
 				this.#answerEach(event, value);
+			else if (typeof value === 'string')
+				event.yes(lineOf(value));
+			else if (NOTHING.includes(value))
+				event.yes();
 			else
-				event.yes(typeof value === 'string' ? lineOf(value) : undefined);
+				throw new TypeError('onData: words for the client are wanted, or nothing');
 			this.#log('data', '%s octets', stream.byteLength);
 			this.#next();
 		});

@@ -50,8 +50,8 @@ class SmtpSession {
 	}
 }
 
-/** Bring `session` up to date with what the library knows of it. */
-function refresh(session, info) {
+/** Bring `session` up to date with what the library knows of it; `name` is the client's. */
+function refresh(session, info, name) {
 	session.secure = Boolean(info.tls);
 	session.tlsOptions = info.tls ? { name: info.tlsCipher, standardName: info.tlsCipher,
 		version: info.tlsVersion } : false;
@@ -60,6 +60,7 @@ function refresh(session, info) {
 	session.remoteAddress = plainAddress(info.peerAddress);
 	session.remotePort = info.peerPort;
 	session.hostNameAppearsAs = info.helo ? info.helo.toLowerCase() : false;
+	session.clientHostname = name;
 	readForwarded(session, info.xforward);
 	const base = info.protocol === 'lmtp' ? 'LMTP' : 'SMTP';
 	session.transmissionType = `${session.openingCommand === 'EHLO' ? 'E' : ''}${base}` +
@@ -89,7 +90,7 @@ function readForwarded(session, words) {
 			FORWARDED[name]?.(session, value);
 }
 
-/** The peer says whom it speaks for: returns the name it would log in with, if any. */
+/** The peer says whom it speaks for: returns his { login, name }, where it says so. */
 function readClient(session, words, before) {
 	for (const [name, value] of attributesOf(words)) {
 		if (name === 'ADDR' && !session.xClient.has('ADDR:DEFAULT'))
@@ -99,11 +100,10 @@ function readClient(session, words, before) {
 		if (name === 'PORT' && !session.xClient.has('PORT:DEFAULT'))
 			session.xClient.set('PORT:DEFAULT', before.port);
 		session.xClient.set(name, value);
-		if (name === 'NAME')
-			session.clientHostname = value === false ? '' : value.toLowerCase();
 	}
-	session.clientHostname ||= `[${session.remoteAddress}]`;
-	return session.xClient.get('LOGIN') || undefined;
+	const { xClient } = session;
+	const name = xClient.has('NAME') ? xClient.get('NAME') || `[${session.remoteAddress}]` : before.name;
+	return { login: xClient.get('LOGIN') || undefined, name: name.toLowerCase() };
 }
 
 module.exports = { SmtpSession, refresh, readClient };
