@@ -271,18 +271,18 @@ class Connection {
 			list[at] = address;
 	}
 
-	takeDATA(event) {
+	/** The first entry of a message: it comes with the first 64 KB, or with all of a small one. */
+	#begin() {
 		const { method, takesDone } = this.#with.callback('onData');
 		const stream = new MessageStream(this.#peer);
-		const message = { stream };
-		this.#message = message;
-		message.outcome = this.#guard(event, () => ask(takesDone,
+		const outcome = this.#guard(() => ask(takesDone,
 			(done) => method.call(this.#with.server, stream, this.session, done)));
-		Promise.resolve(message.outcome).then(() => stream.skip(), () => stream.skip());
+		this.#message = { stream, outcome };
+		Promise.resolve(outcome).then(() => stream.skip(), () => stream.skip());
 	}
 
 	/** What it throws waits for the message's end, too. */
-	#guard(event, fn) {
+	#guard(fn) {
 		let outcome;
 		try {
 			outcome = fn();
@@ -295,16 +295,23 @@ class Connection {
 	}
 
 	takeBODY({ entry }) {
+		if (entry.recipients !== undefined)
+			this.#begin();
 		if (this.#message === undefined)
 			this.#peer.taken(entry.bytes.length);
 		else
-			this.#message.stream.arrive(entry.bytes);
+			this.#message.stream.arrive(entry.bytes, true);
 	}
 
 	takeMESSAGE(event) {
+		const { bytes, octets, recipients } = event.entry;
+		if (recipients !== undefined)
+			this.#begin();
 		const { stream, outcome } = this.#message;
 		this.#message = undefined;
-		stream.end(event.entry.octets);
+		if (bytes !== undefined)
+			stream.arrive(bytes, false);
+		stream.end(octets);
 		this.#core.run(event, 'onData', () => outcome, ({ error, value }) => {
 			if (error)
 				this.#refused(refuse(event, error, 450));

@@ -31,15 +31,13 @@ class MessageStream extends Readable {
 		done(error);
 	}
 
-	/** Of the server. */
-	arrive(bytes) {
+	/** Of the server. `owed`: they are to be told as taken. */
+	arrive(bytes, owed) {
 		this.byteLength += bytes.length;
-		if (this.#over || this.destroyed) {
-			this.#session.taken(bytes.length);
-			return;
-		}
-		this.#owed += bytes.length;
-		if (this.push(bytes))
+		const isLost = this.#over || this.destroyed;
+		if (owed)
+			this.#owed += bytes.length;
+		if (isLost || this.push(bytes))
 			this._read();
 	}
 

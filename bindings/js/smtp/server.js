@@ -10,7 +10,7 @@ const { readOptions, secureSettings } = require('./options');
 const METHODS = ['onConnect', 'onAuth', 'onMailFrom', 'onRcptTo', 'onData', 'onClose'];
 const PARAMS = { onConnect: 2, onAuth: 3, onMailFrom: 3, onRcptTo: 3, onData: 3 };
 const DECIDES = ['CONNECT', 'MAIL', 'RCPT', 'MESSAGE'];
-const HEARS = ['HELO', 'TLS', 'DATA', 'ABORT'];
+const HEARS = ['HELO', 'TLS', 'ABORT'];
 const LISTENERS = ['smtp', 'smtps', 'submission', 'lmtp', 'pop3', 'pop3s'];
 const NAMES_WITHIN = 1500;
 
