@@ -172,30 +172,41 @@ void lm_tls_forget_made(struct lm_tls_context *context)
 	lm_free(context->made);
 }
 
-static char *text_of(struct lm_bytes pem)
+/* A name of a file is not taken: whoever answers gives certificates, not a look into folders. */
+static int text_of(const char *part, struct lm_bytes pem, char **out_text,
+                   struct lm_error *out_error)
 {
-	if (pem.len > PEM_MAX || (pem.len && memchr(pem.data, '\0', pem.len)))
-		return NULL;
-	return lm_strdup_bytes(pem);
+	bool is_text = pem.len <= PEM_MAX && pem.len && !memchr(pem.data, '\0', pem.len);
+	char *text = is_text ? lm_strdup_bytes(pem) : NULL;
+
+	if (is_text && !text)
+		return lm_fail(out_error, LM_E_NOMEM, "TLS: out of memory");
+	if (!text || !lm_tls_is_pem(text)) {
+		lm_free(text);
+		return lm_fail(out_error, LM_E_CONFIG, "%s: not PEM", part);
+	}
+	*out_text = text;
+	return 0;
 }
 
-/* A name of a file is not taken: whoever answers gives certificates, not a look into folders. */
 static int load(SSL_CTX *ctx, const struct lm_tls_context *context,
                 const struct lm_tls_choice *choice, struct lm_error *out_error)
 {
-	char *cert = text_of(choice->certificate);
-	char *key = text_of(choice->key.len ? choice->key : choice->certificate);
-	const struct lm_tls_pair pair = { NULL, cert, key };
-	int err;
+	char *cert = NULL, *key = NULL;
+	int err = text_of("cert", choice->certificate, &cert, out_error);
 
-	if (!cert || !lm_tls_is_pem(cert))
-		err = lm_fail(out_error, LM_E_CONFIG, "cert: not PEM");
-	else if (!key || !lm_tls_is_pem(key))
-		err = lm_fail(out_error, LM_E_CONFIG, "key: not PEM");
-	else
+	if (!err)
+		err = text_of("key", choice->key.len ? choice->key : choice->certificate, &key,
+		              out_error);
+	if (!err) {
+		const struct lm_tls_pair pair = { NULL, cert, key };
+
 		err = lm_tls_load_pair(ctx, &pair, context->made_params.key_passphrase, out_error);
+	}
 	if (key)
 		lm_wipe(key, strlen(key));
+	if (cert)
+		lm_wipe(cert, strlen(cert));
 	lm_free(cert);
 	lm_free(key);
 	return err;

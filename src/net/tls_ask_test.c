@@ -299,6 +299,48 @@ static void broken_choices_refuse_the_handshake(void **state)
 	desk_close(&desk);
 }
 
+static void choose_without_memory(struct tls_side *side, struct lm_bytes name)
+{
+	struct desk *desk = side->test->ctx;
+
+	lm_alloc_fail_at(++desk->asked);
+	choose(side, name);
+	lm_alloc_fail_at(0);
+	desk->asked--;
+}
+
+/* What cannot be made refuses that handshake; what cannot be kept is made again. */
+static void memory_may_run_out_in_a_choice(void **state)
+{
+	char cert[TEXT_MAX], key[TEXT_MAX];
+	unsigned refused = 0;
+	struct desk desk;
+
+	(void)state;
+	desk_open(&desk, tls_rig_server("server"));
+	desk.choice = (struct lm_tls_choice){ .verdict = LM_TLS_GIVEN,
+		                              .certificate = text_of(cert, "other.pem"),
+		                              .key = text_of(key, "other.key") };
+	while (desk.asked < 12) {
+		struct tls_test test;
+
+		begin(&test, &desk, "other.example");
+		test.server.asked = choose_without_memory;
+		tls_rig_run(&test, 0);
+		if (desk.result) {
+			assert_err(desk.result, LM_E_NOMEM);
+			assert_err(test.client.done, LM_E_TLS);
+			refused++;
+		} else {
+			expect_certificate(&test, "other");
+		}
+		tls_rig_end(&test);
+	}
+	assert_true(refused >= 4 && refused < 12);
+	assert_int_equal(desk.server->made_count, 1);
+	desk_close(&desk);
+}
+
 static void what_was_made_is_bounded(void **state)
 {
 	char cert[TEXT_MAX], key[TEXT_MAX];
@@ -495,6 +537,7 @@ int main(void)
 		cmocka_unit_test(a_choice_goes_before_the_configured_names),
 		cmocka_unit_test(chosen_sessions_are_resumed),
 		cmocka_unit_test(broken_choices_refuse_the_handshake),
+		cmocka_unit_test(memory_may_run_out_in_a_choice),
 		cmocka_unit_test(what_was_made_is_bounded),
 		cmocka_unit_test(a_question_may_stay_open),
 		cmocka_unit_test(malformed_names_do_not_ask),

@@ -42,7 +42,8 @@ static int fail(enum part part, const char *source, const char *why, struct lm_e
 }
 
 /* What stands in the file, or the text itself, with a NUL behind; wiped and freed by unread. */
-static char *read_source(const char *source)
+static int read_source(enum part part, const char *source, char **out_text,
+                       struct lm_error *out_error)
 {
 	BIO *in = lm_tls_is_pem(source) ? BIO_new_mem_buf(skip_space(source), -1)
 	                                : BIO_new_file(source, "r");
@@ -50,14 +51,18 @@ static char *read_source(const char *source)
 	size_t len = 0;
 	int n = 1;
 
+	if (!in)
+		return fail(part, source, lm_tls_reason(), out_error);
 	while (text && len < SOURCE_MAX && n > 0) {
 		n = BIO_read(in, text + len, (int)(SOURCE_MAX - len));
 		len += n > 0 ? (size_t)n : 0;
 	}
-	if (text)
-		text[len] = '\0';
 	BIO_free(in);
-	return text;
+	if (!text)
+		return lm_fail(out_error, LM_E_NOMEM, "TLS: out of memory");
+	text[len] = '\0';
+	*out_text = text;
+	return 0;
 }
 
 static void unread(char *text)
@@ -164,15 +169,15 @@ static int read_keys(struct bag *bag, const char *source, const char *text, cons
 static int fill_bag(struct bag *bag, const struct lm_tls_pair *pair, const char *passphrase,
                     struct lm_error *out_error)
 {
-	char *certs = read_source(pair->cert_file), *keys = NULL;
-	int err = certs ? read_certs(bag, pair->cert_file, certs, out_error)
-	                : fail(CERT, pair->cert_file, lm_tls_reason(), out_error);
+	char *certs = NULL, *keys = NULL;
+	int err = read_source(CERT, pair->cert_file, &certs, out_error);
 
-	if (!err) {
-		keys = read_source(pair->key_file);
-		err = keys ? read_keys(bag, pair->key_file, keys, passphrase, out_error)
-		           : fail(KEY, pair->key_file, lm_tls_reason(), out_error);
-	}
+	if (!err)
+		err = read_certs(bag, pair->cert_file, certs, out_error);
+	if (!err)
+		err = read_source(KEY, pair->key_file, &keys, out_error);
+	if (!err)
+		err = read_keys(bag, pair->key_file, keys, passphrase, out_error);
 	unread(certs);
 	unread(keys);
 	return err;
