@@ -71,7 +71,8 @@ enum lm_event_type {
 	LM_EVENT_CERTIFICATE, /**< decision: a TLS client asks for the server name `argument` (RFC
 	                         6066 3); may come before CONNECT. reply.certificate and reply.key;
 	                         the table's default: those of the configuration; no: the handshake
-	                         is refused (unrecognized_name) */
+	                         is refused (unrecognized_name; internal_error where the result is
+	                         one that SMTP would call temporary, or the PEM is broken) */
 	LM_EVENT_DISCONNECT,  /**< notice: the last event of every session, whatever ended it */
 	LM_EVENT_OUTCOME,     /**< notice, client: a request is over, see `outcome` */
 	LM_EVENT_ITEM,  /**< notice, client: a line of LIST, UIDL (`message`, `argument` the UIDL),
