@@ -23,9 +23,9 @@ LM_API void lm_server_free(struct lm_server *server);
 /**
  * Set an option by its long name without dashes, for example ("pop3", "127.0.0.1:0"). Repeatable
  * options add; NULL puts an option back to its default. "cert", "key" and "client-ca" take the name
- * of a PEM file, or what would stand in it, from "-----BEGIN" on, up to 1 MiB. Errors: LM_E_CONFIG for an unknown name
- * (the text names the nearest known one) or a value out of range. Before lm_server_start only, but
- * see lm_server_reload.
+ * of a PEM file, or what would stand in it, from "-----BEGIN" on, up to 1 MiB. Errors: LM_E_CONFIG
+ * for an unknown name (the text names the nearest known one) or a value out of range. Before
+ * lm_server_start only, but see lm_server_reload.
  */
 LM_API LM_MUST int lm_server_set(struct lm_server *server, const char *name, const char *value,
                                  struct lm_error *out_error);
