@@ -112,7 +112,7 @@ static void back_pressure(void **state)
 	fill_block();
 	written = fill(pipe);
 	/* The client reads nothing yet; what the session and the kernel take has an end. */
-	while ((e = fake_take(&fake, 200))) {
+	while ((e = fake_take(&fake, wants ? 200 : 30000))) {
 		assert_true(fake_num(e, "pipe") == pipe->number);
 		assert_true(fake_num(e, "type") == 1002);
 		wants++;
@@ -175,16 +175,13 @@ static void reader_goes(void **state)
 static void writer_does_not_know(void **state)
 {
 	struct lm_host_value *e = pop3_retr(&fake, fd), *pipe = pipe_for(e);
-	int other = fake_connect(&fake, server, "pop3");
 
 	(void)state;
 	fake_call(&fake, "disconnect", FAKE_ARGS(fake_get(e, "session")));
-	lm_rig_expect_end(fd);
 	write_text(pipe, "into the void\n", false);
 	write_text(pipe, "", true);
-	/* GONE, if it was told, was told to nobody. */
 	fake_expect(&fake, "DISCONNECT");
-	close(other);
+	close(fd);
 }
 
 /* Too late for the session: nobody ever reads the pipe. */
@@ -196,8 +193,7 @@ static void late(void **state)
 	pop3_reset(fd);
 	pipe = pipe_for(e);
 	write_text(pipe, "hello\n", false);
-	assert_true(fake_num(fake_take(&fake, 30000), "type") != 0);
-	(void)fake_take(&fake, 1000);
+	fake_expect(&fake, "DISCONNECT");
 	write_text(pipe, "hello\n", true);
 }
 
