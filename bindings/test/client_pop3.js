@@ -1,6 +1,6 @@
 'use strict';
 const { test, assert, lettermill, sleep, until } = require('./harness');
-const { popServer } = require('./servers');
+const { popServer } = require('./lib/servers');
 const { Pop3Client, MailError } = lettermill;
 
 const LETTER = 'From: leia@example.org\nSubject: help\n\nObi-Wan\n.\n..\nlast\n';

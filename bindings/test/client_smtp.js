@@ -1,6 +1,6 @@
 'use strict';
 const { test, assert, lettermill, inside, sleep, until } = require('./harness');
-const { mailServer, crlf } = require('./servers');
+const { mailServer, crlf } = require('./lib/servers');
 const { SmtpClient, LmtpClient, MailError } = lettermill;
 const { octets, text: textOf, Readable } = inside('host');
 

@@ -1,6 +1,6 @@
 'use strict';
 // Small servers for the tests of clients, made of core/server.js.
-const { inside } = require('./harness');
+const { inside } = require('../harness');
 const { Server } = inside('core/server');
 const { octets } = inside('host');
 
