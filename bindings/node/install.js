@@ -19,7 +19,12 @@ const LIBRARIES = {
 	'libgsasl': ['libgsasl-dev', 'libgsasl18'],
 	'sqlite3': ['libsqlite3-dev', 'libsqlite3-0'],
 	'libcrypt': ['libcrypt-dev', 'libcrypt1'],
+	'libcurl': ['libcurl4-openssl-dev', 'libcurl4'],
+	'gmime-3.0': ['libgmime-3.0-dev', 'libgmime-3.0-0'],
 };
+
+const { version, libraries, sources } = JSON.parse(fs.readFileSync(path.join(native,
+	'sources.json')));
 
 class Problem extends Error {}
 
@@ -68,14 +73,14 @@ function missing() {
 	if (!headers())
 		list.push('libnode-dev');
 	if (!runs('pkg-config', ['--version']))
-		return [...list, 'pkgconf', ...Object.values(LIBRARIES).map(([dev]) => dev)];
-	for (const [name, [dev]] of Object.entries(LIBRARIES))
+		return [...list, 'pkgconf', ...libraries.map((name) => LIBRARIES[name][0])];
+	for (const name of libraries)
 		if (!runs('pkg-config', ['--exists', name]))
-			list.push(dev);
+			list.push(LIBRARIES[name][0]);
 	return list;
 }
 
-const pkgConfig = (what) => words(execFileSync('pkg-config', [what, ...Object.keys(LIBRARIES)],
+const pkgConfig = (what) => words(execFileSync('pkg-config', [what, ...libraries],
 	{ encoding: 'utf8' }));
 
 function compileOne(cc, args, source) {
@@ -106,7 +111,6 @@ async function compileAll(list, one) {
 
 async function compile(file) {
 	const [cc, ...ccFlags] = compiler();
-	const { version, sources } = JSON.parse(fs.readFileSync(path.join(native, 'sources.json')));
 	const objects = path.join(build, 'objects');
 	const objectOf = (source) => path.join(objects, `${source.replaceAll('/', '_')}.o`);
 	const flags = [...ccFlags, '-std=gnu17', '-O2', '-fPIC', '-fvisibility=hidden', '-pthread',
@@ -122,7 +126,7 @@ async function compile(file) {
 	], source));
 	await compileOne(cc, [...ccFlags, '-shared', '-pthread', '-o', file, ...sources.map(objectOf),
 		'-Wl,-z,nodelete', '-Wl,--version-script=addon/exports.map',
-		...words(process.env.LDFLAGS ?? ''), ...pkgConfig('--libs')], 'the addon');
+		'-Wl,--as-needed', ...words(process.env.LDFLAGS ?? ''), ...pkgConfig('--libs')], 'the addon');
 	fs.rmSync(objects, { recursive: true });
 }
 
@@ -133,7 +137,7 @@ async function make(why) {
 			`packages are missing to compile it: ${lacks.join(' ')}\n` +
 			`lettermill: on Debian, as root: apt-get install ${lacks.join(' ')}\n` +
 			'lettermill: to run the one that came, where it is for this machine: apt-get install ' +
-			Object.values(LIBRARIES).map(([, run]) => run).join(' '));
+			libraries.map((name) => LIBRARIES[name][1]).join(' '));
 	const file = path.join(build, 'lettermill.node');
 	say(`compiling the addon, for the one that came with the package does not load: ${why}`);
 	await compile(`${file}.new`);

@@ -222,14 +222,19 @@ static bool export_natives(struct lm_host *host, napi_value exports)
 
 /* ---- Environments ---- */
 
-/* Before the waker's own hook, which is older: no thread calls it any more. Script runs no more. */
+/* Before the waker's own hook, which is older: no thread calls it any more. Script does not run any
+ * more, but references can be dropped. */
 static void end_host(void *data)
 {
 	struct lm_host *host = data;
 
 	remove_host(host);
-	lm_bridge_free(host->bridge, NULL);
+	lm_bridge_free(host->bridge, host);
 	host->bridge = NULL;
+	lm_node_shapes_free(host);
+	if (host->pump)
+		napi_delete_reference(host->env, host->pump);
+	host->pump = NULL;
 }
 
 static void free_host(napi_env env, void *data, void *hint)
@@ -238,7 +243,6 @@ static void free_host(napi_env env, void *data, void *hint)
 
 	(void)env;
 	(void)hint;
-	lm_node_shapes_free(host);
 	free(host->bindings);
 	free(host);
 }

@@ -2,6 +2,7 @@
  * shape from the start, and no member is looked up by its name. */
 #include "host.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,24 +33,38 @@ static bool is_shape(const struct shape *shape, size_t count, const char *const 
 	return shape->count == count && memcmp(shape->names, names, count * sizeof(*names)) == 0;
 }
 
+static size_t add(char *text, size_t size, size_t at, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+
+static size_t add(char *text, size_t size, size_t at, const char *format, ...)
+{
+	va_list list;
+	int len;
+
+	va_start(list, format);
+	len = vsnprintf(text + at, size - at, format, list);
+	va_end(list);
+	return at + (size_t)len;
+}
+
 /* "(function(a0,a1){return{type:a0,server:a1}})" */
 static char *text_of(size_t count, const char *const names[])
 {
-	size_t size = 64;
-	char *text, *to;
+	size_t size = 64, at = 0;
+	char *text;
 
 	for (size_t i = 0; i < count; i++)
 		size += strlen(names[i]) + 32;
-	text = to = malloc(size);
+	text = malloc(size);
 	if (!text)
 		return NULL;
-	to += sprintf(to, "(function(");
+	at = add(text, size, at, "(function(");
 	for (size_t i = 0; i < count; i++)
-		to += sprintf(to, "%sa%zu", i ? "," : "", i);
-	to += sprintf(to, "){return{");
+		at = add(text, size, at, "%sa%zu", i ? "," : "", i);
+	at = add(text, size, at, "){return{");
 	for (size_t i = 0; i < count; i++)
-		to += sprintf(to, "%s%s:a%zu", i ? "," : "", names[i], i);
-	sprintf(to, "}})");
+		at = add(text, size, at, "%s%s:a%zu", i ? "," : "", names[i], i);
+	add(text, size, at, "}})");
 	return text;
 }
 
@@ -120,11 +135,10 @@ struct lm_host_value *lm_node_record(struct lm_host *host, size_t count, const c
 	                   &made);
 }
 
-/* The references end with their environment. */
 void lm_node_shapes_free(struct lm_host *host)
 {
 	for (size_t i = 0; host->shapes && i < SHAPES; i++)
-		free(host->shapes->at[i].names);
+		forget(host->env, &host->shapes->at[i]);
 	free(host->shapes);
 	host->shapes = NULL;
 }

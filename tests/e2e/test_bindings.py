@@ -24,6 +24,7 @@ def run_file(t, host, path):
     passed = len(re.findall(r"^ok ", out, re.M))
     err = done.err.decode(errors="replace")
     assert done.code == 0 and not bad and passed, f"{host}: {bad}: exit {done.code}\n{out}\n{err}"
+    nodes.check(err)
 
 
 def make(host, path):
