@@ -9,6 +9,8 @@ const option = (name) => words.find((word) => word.startsWith(`--${name}=`))
 	?.slice(name.length + 3);
 const wanted = words.filter((word) => !word.startsWith('--'));
 const patience = Number(option('patience') ?? 1);
+// How much more memory may grow than is allowed: sanitizers keep what is freed for a while.
+const growth = Number(option('growth') ?? 1);
 
 const host = inNode ? 'node' : 'lettermill';
 const lettermill = inNode ? require('../node') : require('lettermill');
@@ -148,4 +150,4 @@ function test(name, fn, ms = DEADLINE) {
 	tests.push({ name, fn, ms });
 }
 
-module.exports = { test, assert, lettermill, inside, sleep, until, file, host, patience };
+module.exports = { test, assert, lettermill, inside, sleep, until, file, host, patience, growth };
