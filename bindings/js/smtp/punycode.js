@@ -58,10 +58,15 @@ function decode(text) {
 	return String.fromCodePoint(...points);
 }
 
+/** Nothing that is plain ASCII after all, or hides in the address around it. */
+const isReadable = (label) => /[^\x00-\x7F]/.test(label) &&
+	!/[\x00-,./:-@[-`{-\xA0\p{C}\p{Z}]/u.test(label);
+
 function labelOf(label) {
 	if (!/^xn--[a-z0-9-]+$/i.test(label) || label.length > LABEL_MAX)
 		return label;
-	return decode(label.slice(4).toLowerCase()) ?? label;
+	const decoded = decode(label.slice(4).toLowerCase());
+	return decoded !== undefined && isReadable(decoded) ? decoded : label;
 }
 
 /** A label that cannot be decoded stays as it is. */
