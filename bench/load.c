@@ -72,6 +72,19 @@ static struct scenario smtp(const char *name, size_t size, bool reconnect)
 	};
 }
 
+/* The envelope in one packet, as mail servers send it where PIPELINING is offered. */
+static struct scenario smtp_pipelined(const char *name, size_t size)
+{
+	struct scenario s = smtp(name, size, false);
+	struct step body = s.round[3];
+
+	s.round[0] = (struct step)STEP(
+	        "MAIL FROM:<a@example.org>\r\nRCPT TO:<u@example.org>\r\nDATA\r\n", EXPECT_LINE, 3);
+	s.round[1] = body;
+	s.round[2] = (struct step){ 0 };
+	return s;
+}
+
 struct scenario scenario_make(const char *name, size_t size, unsigned count)
 {
 	struct scenario s = { .name = name,
@@ -80,6 +93,8 @@ struct scenario scenario_make(const char *name, size_t size, unsigned count)
 
 	if (strcmp(name, "smtp") == 0 || strcmp(name, "smtp-connect") == 0)
 		return smtp(name, size, name[4] != '\0');
+	if (strcmp(name, "smtp-pipelined") == 0)
+		return smtp_pipelined(name, size);
 	if (strcmp(name, "pop3-login") == 0) {
 		s.reconnect = true;
 		s.work = 1;
@@ -157,7 +172,7 @@ static _Noreturn void usage(void)
 	fprintf(stderr,
 	        "usage: load SCENARIO PORT [-c CONNECTIONS] [-t THREADS] [-d SECONDS] [-s SIZE]\n"
 	        "            [-n MESSAGES] [-o FIRST-USER] [-T] [-i]\n"
-	        "scenarios: pop3-login pop3-retr pop3-retr-pipelined smtp smtp-connect\n"
+	        "scenarios: pop3-login pop3-retr pop3-retr-pipelined smtp smtp-connect smtp-pipelined\n"
 	        "-T: TLS; -i: log in, say so, and hold until standard input ends\n");
 	exit(64);
 }
