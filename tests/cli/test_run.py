@@ -343,4 +343,5 @@ def test_starting_is_cheap(folder):
     assert min(spent) < 1, spent
 
 
-main()
+if __name__ == "__main__":
+    main()
