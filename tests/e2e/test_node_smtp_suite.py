@@ -5,9 +5,8 @@ import os
 import pathlib
 import shutil
 
-from lib import tools
+from lib import nodes, tools
 from lib.runner import ROOT, Skip, test
-from test_bindings import addon
 
 HERE = pathlib.Path(ROOT, "bindings/test/smtp-server-suite")
 # Their port is always 1336: a network of its own, where that can be had.
@@ -31,7 +30,7 @@ def suite(t):
         *alone, tools.need("node"), f"{folder}/mocha/bin/_mocha", "--require", HERE / "shim.js",
         "--reporter", "json", "--exit", f"{folder}/smtp-server/test/smtp-connection-test.js",
         f"{folder}/smtp-server/test/smtp-stream-test.js", code=None, timeout=200 * t.patience,
-        env={"LETTERMILL_ADDON": addon(t), "OPENSSL_BIN": openssl})
+        env={"LETTERMILL_ADDON": nodes.addon(t), "OPENSSL_BIN": openssl})
     out = done.out.decode(errors="replace")
     assert "{" in out, done
     return json.loads(out[out.index("{"):])
