@@ -24,8 +24,8 @@ function serve(t, { listeners, on, settings = [] }) {
 	});
 	for (const name of LISTENERS)
 		server.set(name, listeners.includes(name) ? '127.0.0.1:0' : 'off');
-	for (const [name, value] of [['log-level', 'error'], ['auth', 'PLAIN'], ['auth-delay', '0'],
-		['allow-plaintext-login', 'yes'], ...settings])
+	for (const [name, value] of [['store', 'none'], ['log-level', 'error'], ['auth', 'PLAIN'],
+		['auth-delay', '0'], ['allow-plaintext-login', 'yes'], ...settings])
 		server.set(name, value);
 	server.start();
 	const close = () => server.drain(0);
