@@ -18,7 +18,8 @@ def run_file(t, host, path):
     t.cleanup(connections.end)
     folder = certs.make(t.path("certs")).folder
     done = tools.run(*start, path, f"--relay={connections.url}", f"--folder={folder}",
-                     f"--patience={t.patience}", f"--growth={t.growth}", env=environment, code=None, timeout=300 * t.patience)
+                     f"--patience={t.patience}", f"--growth={t.growth}", env=environment,
+                     code=None, timeout=300 * t.patience)
     out = done.out.decode(errors="replace")
     bad = re.findall(r"^not ok (.*)", out, re.M)
     passed = len(re.findall(r"^ok ", out, re.M))
