@@ -123,6 +123,8 @@ if command -v npm >/dev/null; then
 	# Debian has no node-pop3, and its npm comes with 400 packages: too much for one test. Of
 	# typescript 5 is the last that programs can ask.
 	npm_folder node node-pop3 typescript@5.9
+	# What lettermill.d.ts stands on.
+	npm_folder types @types/node@20
 	# smtp-server with its public tests, and what those ask for.
 	npm_folder smtp-server smtp-server@3.11.0 mocha@9.2.2 chai@4.3.6 pem@1.14.6 nodemailer@6.7.3
 else
