@@ -390,9 +390,6 @@ export class PopServerSession extends PopSession {
 	readonly availableMessageCount: number;
 	readonly availableMessagesSizeSum: number;
 	readonly invalidCommandCount: number;
-	mark(number: number): void;
-	unmark(): void;
-	forget(): void;
 }
 
 /** The client's end of a session. */

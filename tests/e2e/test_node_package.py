@@ -139,21 +139,103 @@ def compilers_that_do_not(t):
         assert not build.exists()
 
 
-@test(seconds=5)
+TYPE_ROOTS = os.path.join(tools.TOOLS, "types/node_modules/@types")
+SAMPLE = """
+import { Pop3Client, PopMessage, PopServer, PopUser, SmtpServer, version } from 'lettermill';
+import { PopServer as Same } from 'lettermill/pop3';
+import type { SmtpSession } from 'lettermill/smtp';
+
+const one: typeof PopServer = Same;
+const server = new one({
+    get_user: async (name, connection) => connection.popSocket.secure ? null : new PopUser(name, 'x'),
+    compare_password: (raw, hash) => raw === hash,
+    receive_messages: () => [new PopMessage('a', 5, Buffer.from('a: b\\r\\n'))],
+    delete_messages: (connection, messages) => messages.map(({ uid }) => uid),
+}, '127.0.0.1', { plain: { port: 1110 }, tls: { minVersion: 'TLSv1.2' } });
+server.on('callback_error', (error, connection, name) => console.log(error.message, name));
+new SmtpServer({
+    onData(stream, session: SmtpSession, done) {
+        stream.on('end', () => done(null, `${stream.byteLength} octets of ${session.id}`));
+    },
+}).listen(2525);
+async function fetch(): Promise<Buffer[]> {
+    const client = await Pop3Client.connect('pop3s://user:password@localhost');
+    const all: Buffer[] = [];
+    for await (const message of client)
+        all.push(await message.buffer());
+    await client.quit();
+    return all;
+}
+server.run().then(fetch).then(() => server.close());
+export const text: string = version;
+"""
+SLIPS = ("new PopUser(7, 'x');", "new PopServer({});", "server.run('x');",
+         "new SmtpServer({ onData(stream) { stream.byteLenght; } });",
+         "new PopServer(server.config, { pain: 110 });", "import * as nowhere from 'lettermill/nowhere';\nvoid nowhere;")
+
+
+@test(seconds=10)
 def typescript(t):
-    """A sample checks against lettermill.d.ts as CommonJS and as an ES module, and slips are found."""
-    if not TSC.exists():
-        raise Skip("the compiler comes by npm, which is not here")
+    """A sample checks against lettermill.d.ts as CommonJS and as an ES module; slips are found."""
+    if not TSC.exists() or not os.path.exists(TYPE_ROOTS):
+        raise Skip("the compiler and Node.js's own types come by npm, which is not here")
     _, tgz = package(t)
     project, _ = install(t, tgz)
-    head = "import { PopServer, PopUser } from 'lettermill';\n" \
-           "import { PopServer as Same } from 'lettermill/pop3';\n"
-    good = head + "const user: PopUser = new PopUser('luke', 'secret');\n" \
-        "const one: typeof PopServer = Same;\nconsole.log(user.user, one);\n"
-    bad = head + "const user: PopUser = new PopUser(7);\nnew Same();\nimport 'lettermill/nowhere';\n"
-    for name, text, errors in (("good.mts", good, 0), ("good.cts", good, 0), ("bad.mts", bad, 3)):
-        t.write("project/" + name, text)
-        done = tools.run(*nodes.first(), TSC, "--strict", "--noEmit", "--module", "nodenext",
-                         "--moduleResolution", "nodenext", "--target", "es2022",
-                         name, cwd=project, code=None)
-        assert done.out.count(b"error TS") >= errors and (errors or done.code == 0), (name, done)
+    names = ["good.mts", "good.cts"]
+    for name in names:
+        t.write("project/" + name, SAMPLE)
+    for number, slip in enumerate(SLIPS):
+        names.append(f"bad{number}.mts")
+        t.write("project/" + names[-1], SAMPLE + slip + "\n")
+    done = tools.run(*nodes.first(), TSC, "--strict", "--noEmit", "--module", "nodenext",
+                     "--moduleResolution", "nodenext", "--target", "es2022", "--types", "node",
+                     "--typeRoots", TYPE_ROOTS, *names, cwd=project, code=None)
+    found = set(re.findall(rb"^(\S+?)\(", done.out, re.M))
+    assert found == {f"bad{number}.mts".encode() for number in range(len(SLIPS))}, done
+
+
+def differences(declarations, environment):
+    done = tools.run(*nodes.first(), pathlib.Path(__file__).parent / "types/package.js", declarations,
+                     f"{ROOT}/bindings/node", timeout=120,
+                     env={**environment, "NODE_PATH": tools.NODE_MODULES, "TYPE_ROOTS": TYPE_ROOTS})
+    *lines, last = done.out.decode().splitlines()
+    assert int(last.removeprefix("compared ")) > 300, last
+    return [line.removeprefix("difference: ") for line in lines]
+
+
+@test(seconds=30)
+def types_both_ways(t):
+    """What lettermill.d.ts declares is there, and what is there is declared: exports, members of
+    classes, sessions, results; one member less or more is found."""
+    if t.sanitizer or not TSC.exists() or not os.path.exists(TYPE_ROOTS):
+        raise Skip("no compiler here, or a sanitizer")
+    environment = {"LETTERMILL_ADDON": nodes.addon(t)}
+    path = pathlib.Path(ROOT, "types/lettermill.d.ts")
+    assert not differences(path, environment)
+    text = path.read_text()
+    for before, after, words in (
+            ("readonly uid_string: string;", "", "PopMessage.uid_string is there, and is not declared"),
+            ("\tquit(options?", "\tleave(): void; quit(options?", "Pop3Client.leave is declared, and is not there"),
+            ("readonly Stls: 'STLS'", "readonly Stls: 'TLS'", "PopCommandType.Stls: declared TLS, is STLS"),
+            ("export class EmailAddress", "declare class EmailAddress", "EmailAddress is exported, and is not"),
+            ("callbackTimeout?: number;\n\t/** How long close", "callbackTimeOut?: number;\n\t/** How long close",
+             "PopServerOptions.callbackTimeOut is declared, and PopServer does not know it")):
+        assert before in text, before
+        found = differences(t.write("other.d.ts", text.replace(before, after, 1)), environment)
+        assert any(words in line for line in found), (words, found)
+
+
+@test
+def the_same_in_both_hosts(t):
+    """`lettermill run` exports what Node.js does."""
+    parts = [f"lettermill{part}" for part in PARTS]
+    script = t.write("keys.js", "const out = (typeof infinity === 'undefined' ? console.log : "
+                     f"console.writeLn);\nfor (const part of {json.dumps(parts)})\n\t"
+                     "out(Object.keys(require(part)).sort().join(' '));\n")
+    one = tools.run(t.exe, "run", script).out
+    command, environment = nodes.command(t)
+    os.makedirs(t.path("node_modules"))
+    os.symlink(f"{ROOT}/bindings", t.path("node_modules/lettermill"))
+    other = tools.run(*command, script, env={
+        **environment, "NODE_OPTIONS": "--preserve-symlinks"}).out
+    assert one == other and one.count(b"\n") == len(PARTS), (one, other)

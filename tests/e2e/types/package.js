@@ -41,6 +41,11 @@ const FOREIGN = new Set([Object.prototype, Function.prototype, Error.prototype,
 	require('events').prototype, require('stream').Readable.prototype, Error, require('events')]);
 const PRIVATE = new Set(['constructor', 'length', 'name', 'prototype', '_events', '_eventsCount',
 	'_maxListeners', 'domain', 'stack', 'message', 'cause', '_read', '_destroy', '_readableState']);
+// Of the servers' own use.
+const INTERNAL = {
+	SmtpMessageStream: ['arrive', 'end', 'cut', 'skip'], SmtpSession: ['forgetEnvelope'],
+	PopServerSession: ['mark', 'unmark', 'forget'],
+};
 
 function membersOf(object) {
 	const found = new Set();
@@ -58,7 +63,7 @@ function compare(where, declared, object, some = false) {
 		if (!some && !(name in object))
 			differ(`${where}.${name} is declared, and is not there`);
 	for (const name of has)
-		if (!declared.includes(name))
+		if (!declared.includes(name) && !INTERNAL[where]?.includes(name))
 			differ(`${where}.${name} is there, and is not declared`);
 	compared += has.size;
 }
@@ -131,7 +136,7 @@ async function popSession() {
 	await server.run();
 	compare('ListenerAddress', instanceOf('ListenerAddress'), server.address());
 	const client = await l.Pop3Client.connect({ host: '127.0.0.1', port: server.address().port,
-		tls: 'off', user: 'a', password: 'b' });
+		tls: 'off', user: 'a', password: 'b', mechanism: 'PLAIN' });
 	compare('PopServerConnection', instanceOf('PopServerConnection'), connection);
 	compare('PopServerSession', instanceOf('PopServerSession'), connection.session);
 	compare('PopSocket', instanceOf('PopSocket'), connection.popSocket);
