@@ -198,6 +198,8 @@ struct lm_session_info {
 	struct lm_bytes xclient, xforward;
 	const char *language; /**< POP3: "en" */
 	bool utf8;            /**< POP3: UTF8 was given */
+	/** POP3: the stamp of the greeting, with its brackets; NULL: none */
+	const char *stamp;
 };
 
 struct lm_event {

@@ -34,6 +34,7 @@ static const struct member members[] = {
 	M("xforward", xforward, OCTETS),
 	M("language", language, STRING),
 	M("utf8", utf8, FLAG),
+	M("stamp", stamp, STRING),
 #undef M
 };
 enum { COUNT = sizeof(members) / sizeof(members[0]) };

@@ -545,7 +545,7 @@ static int make_stamp(struct lm_pop3_server *s, const char *stamp)
 	lm_buf_init(&b, 1024);
 	err = lm_buf_printf(&b, "<%s@%s>", stamp, s->params->hostname);
 	if (!err)
-		s->stamp = lm_strdup_bytes(lm_buf_bytes(&b));
+		s->info.stamp = s->stamp = lm_strdup_bytes(lm_buf_bytes(&b));
 	lm_buf_done(&b);
 	return s->stamp ? 0 : LM_E_NOMEM;
 }
