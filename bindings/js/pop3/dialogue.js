@@ -41,7 +41,7 @@ class Dialogue {
 
 	#language() {
 		const { languages, language } = this.#settings;
-		return languages.get(this.#session.info.language) ?? languages.get(language);
+		return (languages.get(this.#session.info.language) ?? languages.get(language)).language;
 	}
 
 	#banner() {
