@@ -122,13 +122,21 @@ class PopServer extends host.EventEmitter {
 			this.#core.start();
 		} catch (error) {
 			await undefined; // Who hears of it may come behind run().
-			this.#tell(undefined, 'server_error', /\bpop3s\b/.test(error.message), error);
+			this.#tell(undefined, 'server_error', this.#isSecure(error), error);
 			throw error;
 		}
 		this.#closing = undefined;
 		await undefined;
 		this.#each('server_listening');
 		return this;
+	}
+
+	/** Whose fault it is, by its words. */
+	#isSecure({ message }) {
+		const { plain, secure } = this.#arguments.listeners;
+		return plain.port === null || message.startsWith('pop3s:') ||
+			(secure.port !== null && secure.endpoint !== plain.endpoint &&
+				message.includes(` ${secure.endpoint}:`));
 	}
 
 	get listening() {
