@@ -71,7 +71,7 @@ function labelOf(label) {
 
 /** A label that cannot be decoded stays as it is. */
 function toUnicode(domain) {
-	return domain.split('.').map(labelOf).join('.');
+	return /xn--/i.test(domain) ? domain.split('.').map(labelOf).join('.') : domain;
 }
 
 module.exports = { toUnicode };

@@ -83,6 +83,8 @@ const FORWARDED = {
 };
 
 function readForwarded(session, words) {
+	if (!words && !session.xForward.size)
+		return;
 	const attributes = attributesOf(words ?? '');
 	session.xForward = new Map(attributes);
 	for (const [name, value] of attributes)
