@@ -1831,3 +1831,43 @@ declare namespace process {
 		function bigint(): bigint;
 	}
 }
+
+// What require gives without a file is not typed here; @types/node and the package lettermill do that.
+declare module "assert";
+declare module "node:assert";
+declare module "assert/strict";
+declare module "node:assert/strict";
+declare module "buffer";
+declare module "node:buffer";
+declare module "crypto";
+declare module "node:crypto";
+declare module "events";
+declare module "node:events";
+declare module "fs";
+declare module "node:fs";
+declare module "fs/promises";
+declare module "node:fs/promises";
+declare module "os";
+declare module "node:os";
+declare module "path";
+declare module "node:path";
+declare module "path/posix";
+declare module "node:path/posix";
+declare module "process";
+declare module "node:process";
+declare module "stream";
+declare module "node:stream";
+declare module "stream/promises";
+declare module "node:stream/promises";
+declare module "string_decoder";
+declare module "node:string_decoder";
+declare module "timers";
+declare module "node:timers";
+declare module "timers/promises";
+declare module "node:timers/promises";
+declare module "util";
+declare module "node:util";
+declare module "lettermill";
+declare module "lettermill/pop3";
+declare module "lettermill/smtp";
+declare module "lettermill/client";

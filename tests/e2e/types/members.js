@@ -102,7 +102,10 @@ const visit = (at, symbol) => {
 
 const scope = checker.getSymbolsInScope(program.getSourceFile(file), ts.SymbolFlags.Value);
 for (const symbol of scope)
-	if (isOurs(symbol))
+	// What require gives is no global.
+	if (symbol.name.startsWith('"'))
+		continue;
+	else if (isOurs(symbol))
 		visit(symbol.name, symbol);
 	else
 		known.push(symbol.name);
