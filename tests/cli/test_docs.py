@@ -112,6 +112,28 @@ def test_tests_named_in_documents_exist(folder):
                     f"{document} names {'.'.join(named)}, which is no test"
 
 
+def run_node_document(folder, name):
+    """With the npm package where it would be installed."""
+    build = os.path.dirname(EXE)
+    if not os.path.exists(f"{build}/bindings/node/lettermill.node"):
+        raise Skip("the addon is not built: the headers of Node.js were not found")
+    with open(EXE, "rb") as f:
+        if re.search(rb"__(?:asan|tsan)_init", f.read()):
+            raise Skip("Node.js itself has no sanitizer")
+    modules = folder / "node_modules"
+    subprocess.run([ROOT / "tools/node_package", "--build", build, modules / "lettermill"], check=True,
+                   stdout=subprocess.DEVNULL)
+    run_document(folder, name)
+
+
+def test_node_readme(folder):
+    run_node_document(folder, "../bindings/node/README.md")
+
+
+def test_node(folder):
+    run_node_document(folder, "node.md")
+
+
 def test_running(folder):
     run_document(folder, "running.md")
 
