@@ -236,6 +236,7 @@ test('refusals', async (t) => {
 	assert.deepEqual([error.name, error.code, error.side, error.command, error.request],
 		['MailError', 'DENIED', 'server', 'RETR 7', 'RETR']);
 	assert.match(error.reply, /no such message/);
+	assert.match(error.stack, /client_pop3/); // not where the reply came in
 	await assert.rejects(client.delete(1), { code: 'AGAIN', pop3Code: 'SYS_TEMP',
 		reply: /try later/ });
 	await assert.rejects(client.list(9), { code: 'DENIED' });

@@ -23,6 +23,24 @@ function linesOf(text = '') {
 	return lines;
 }
 
+/** Where a call came from: what its failure would else not say. */
+function siteOf() {
+	if (Error.captureStackTrace === undefined)
+		return new Error();
+	const site = {};
+	Error.captureStackTrace(site, siteOf);
+	return site;
+}
+
+function seenFrom({ stack = '' }, error) {
+	const frames = stack.indexOf('\n    at '); // as V8 writes them, behind the message
+	if (frames >= 0)
+		error.stack = `${error.name} [${error.code}]: ${error.message}${stack.slice(frames)}`;
+	else if (stack !== '')
+		error.stack = stack;
+	return error;
+}
+
 class Connection {
 	#owner;
 	#options;
@@ -52,7 +70,7 @@ class Connection {
 			checkSignal(signal);
 			if (this.#state !== 'new')
 				throw misuse('connect() was called before: make a new client');
-			this.#beginning = { resolve, reject };
+			this.#beginning = { resolve, reject, site: siteOf() };
 			if (signal?.aborted) {
 				this.#state = 'closed';
 				reject(abortError(signal));
@@ -130,7 +148,7 @@ class Connection {
 			if (signal?.aborted)
 				throw abortError(signal);
 			this.#refuseLate(type);
-			const request = { type, options, ...hooks, isOver: false, passed: 0 };
+			const request = { type, options, ...hooks, isOver: false, passed: 0, site: siteOf() };
 			request.over = (error, outcome) => {
 				if (request.isOver)
 					return;
@@ -233,8 +251,10 @@ class Connection {
 		const request = this.#sent.get(entry.request);
 		this.#sent.delete(entry.request);
 		this.#give();
-		request?.over(entry.result && !request.mayFail?.(entry) ? outcomeError(entry) : undefined,
-			entry);
+		if (request === undefined)
+			return;
+		const failed = entry.result && !request.mayFail?.(entry);
+		request.over(failed ? seenFrom(request.site, outcomeError(entry)) : undefined, entry);
 	}
 
 	#opened(entry) {
@@ -246,7 +266,7 @@ class Connection {
 			this.#began();
 			return;
 		}
-		const error = outcomeError(entry);
+		const error = seenFrom(this.#beginning?.site ?? {}, outcomeError(entry));
 		if (this.#tokenError !== undefined)
 			error.cause = this.#tokenError;
 		this.destroy(error);
