@@ -100,7 +100,8 @@ test('iteration', async (t) => {
 	for await (const message of client) {
 		seen.push(`${message.number} ${message.uid}`);
 		assert.equal(message.size, server.all[message.number - 1].length);
-		const text = message.number % 2 ? await message.text() : (await message.buffer()).toString();
+		const text = message.number % 2 ? await message.text() :
+			(await message.buffer()).toString();
 		assert.match(text, new RegExp(`text ${message.number}\r\n$`));
 		if (message.number % 10 === 0)
 			await message.delete();
@@ -190,7 +191,8 @@ test('URLs', async (t) => {
 	const server = popServer(t, small(1));
 	const client = new Pop3Client(`pop3://luke:wrong@127.0.0.1:${server.options.port}`);
 	t.defer(() => client.close());
-	await assert.rejects(client.connect(), { code: /TLS|UNSUPPORTED|DENIED|AUTH/ }); // secured or not at all
+	// Secured or not at all.
+	await assert.rejects(client.connect(), { code: /TLS|UNSUPPORTED|DENIED|AUTH/ });
 	assert.throws(() => new Pop3Client('smtp://localhost'), RangeError);
 	assert.throws(() => new Pop3Client('nonsense'), RangeError);
 	assert.throws(() => new Pop3Client('http://localhost'), RangeError);
@@ -207,6 +209,28 @@ test('the dialogue, without secrets', async (t) => {
 	assert.ok(lines.includes('client: AUTH PLAIN ****'), lines.join('\n'));
 	assert.ok(lines.includes('client: QUIT'));
 	assert.ok(lines.some((line) => /^server: \+OK/.test(line)));
+});
+
+test('mechanisms', async (t) => {
+	const settings = [['auth', 'PLAIN LOGIN CRAM-MD5'], ['apop', 'yes']];
+	const server = popServer(t, small(1), { settings, on: { AUTH(event) {
+		if (event.entry.kind === 'SECRET')
+			event.secret('x');
+		else
+			event.user('luke');
+	} } });
+	for (const mechanism of ['USER', 'plain', 'LOGIN', 'CRAM-MD5', 'APOP']) {
+		const client = await Pop3Client.connect({ ...server.options, mechanism });
+		assert.deepEqual([client.info.user, client.info.mechanism],
+			['luke', mechanism.toUpperCase()]);
+		await client.quit();
+	}
+	await assert.rejects(Pop3Client.connect({ ...server.options, mechanism: 'SECURID' }),
+		{ code: 'UNSUPPORTED' });
+	// A readable password is not said where that is forbidden.
+	await assert.rejects(
+		Pop3Client.connect({ ...server.options, mechanism: 'PLAIN', noPlain: true }),
+		{ code: /TLS|DENIED|UNSUPPORTED/, side: 'client' });
 });
 
 test('a token is asked for', async (t) => {
@@ -246,7 +270,8 @@ test('refusals', async (t) => {
 
 test('a wrong password', async (t) => {
 	const server = popServer(t, small(1));
-	const error = await assert.rejects(Pop3Client.connect({ ...server.options, password: 'secret' }),
+	const error = await assert.rejects(
+		Pop3Client.connect({ ...server.options, password: 'secret' }),
 		{ code: 'AUTH', side: 'server', pop3Code: 'AUTH', request: 'LOGIN' });
 	assert.ok(!JSON.stringify([error.message, error.command, error.reply]).includes('secret'));
 });
@@ -551,19 +576,22 @@ test('TLS', async (t) => {
 	const server = await tlsServer(t, file);
 	const base = { host: 'localhost', user: 'luke', password: 'x' };
 	const ca = file('ca.pem');
-	for (const [port, mode] of [[server.port('pop3'), 'starttls'], [server.port('pop3s'), 'implicit']]) {
+	for (const mode of ['starttls', 'implicit']) {
+		const port = server.port(mode === 'implicit' ? 'pop3s' : 'pop3');
 		const client = await Pop3Client.connect({ ...base, port, tls: { mode, ca } });
 		assert.equal(client.info.tls, true);
 		assert.match(client.info.tlsVersion, /^TLSv1\.[23]$/);
 		await client.quit();
 		await assert.rejects(Pop3Client.connect({ ...base, port, tls: mode }),
 			{ code: 'TLS', side: 'network' });
-		const lax = await Pop3Client.connect({ ...base, port, tls: { mode, rejectUnauthorized: false } });
+		const lax = await Pop3Client.connect({ ...base, port,
+			tls: { mode, rejectUnauthorized: false } });
 		assert.ok(lax.info.tlsDoubt);
 		await lax.quit();
 	}
 	await assert.rejects(Pop3Client.connect({ ...base, port: server.port('pop3s'),
-		tls: { mode: 'implicit', ca, minVersion: 'TLSv1', maxVersion: 'TLSv1.1' } }), { code: 'TLS' });
+		tls: { mode: 'implicit', ca, minVersion: 'TLSv1', maxVersion: 'TLSv1.1' } }),
+	{ code: 'TLS' });
 });
 
 // ---- In the long run ----

@@ -43,7 +43,8 @@ test('messages of every kind', async (t) => {
 	await client.quit();
 	assert.equal(server.got.length, kinds.length);
 	for (const { from: sender, to: recipients, text: came, mail } of server.got) {
-		assert.deepEqual([sender, recipients, mail.size, mail.body], [from, [to], bytes.length, '']);
+		assert.deepEqual([sender, recipients, mail.size, mail.body],
+			[from, [to], bytes.length, '']);
 		assert.equal(came, wire(`${text}\n`));
 	}
 	assert.deepEqual(server.failures, []);
@@ -52,7 +53,8 @@ test('messages of every kind', async (t) => {
 test('octets arrive as they are', async (t) => {
 	const server = mailServer(t);
 	const client = await open(t, server);
-	const all = Uint8Array.from({ length: 256 }, (_, i) => i).filter((i) => i !== 10 && i !== 13 && i);
+	const all = Uint8Array.from({ length: 256 }, (_, i) => i)
+		.filter((i) => i !== 10 && i !== 13 && i);
 	const raw = new Uint8Array([...crlf(HEAD), ...all, 13, 10]);
 	await client.send({ from, to, raw });
 	await client.send({ from, to, raw: textOf(raw) });
@@ -68,10 +70,11 @@ test('octets arrive as they are', async (t) => {
 test('the envelope of the header', async (t) => {
 	const server = mailServer(t);
 	const client = await open(t, server);
-	const raw = 'From: "Leia O." <leia@example.org>\nTo: luke@example.org, Han <han@example.org>\n' +
-		'Cc: friends: r2@example.org, c3po@example.org;\nBcc: yoda@example.org\n\ntext\n';
+	const raw = 'From: "Leia O." <leia@example.org>\n' +
+		'To: luke@example.org, Han <han@example.org>\nCc: friends: r2@example.org, c3po@example.org;\nBcc: yoda@example.org\n\ntext\n';
 	const { accepted } = await client.send({ raw });
-	assert.deepEqual(accepted, ['luke', 'han', 'r2', 'c3po', 'yoda'].map((n) => `${n}@example.org`));
+	assert.deepEqual(accepted,
+		['luke', 'han', 'r2', 'c3po', 'yoda'].map((n) => `${n}@example.org`));
 	assert.equal(server.got[0].from, from);
 	assert.ok(!server.got[0].text.includes('yoda'));
 	await client.send({ raw, from: '', to, keepBcc: true });
@@ -80,14 +83,15 @@ test('the envelope of the header', async (t) => {
 	await client.send({ raw: crlf(raw), from, to });
 	assert.ok(!server.got[2].text.includes('yoda'));
 	await client.send({ raw: 'Subject: x\n\ny\n', from: 'Leia <leia@example.org>',
-		to: ['"L, S" <luke@example.org>', { address: 'han@example.org' }], cc: 'a@b.example, c@d.example',
-		bcc: ['luke@example.org'], addMissing: true });
+		to: ['"L, S" <luke@example.org>', { address: 'han@example.org' }],
+		cc: 'a@b.example, c@d.example', bcc: ['luke@example.org'], addMissing: true });
 	assert.deepEqual([server.got[3].from, server.got[3].to],
 		[from, [to, 'han@example.org', 'a@b.example', 'c@d.example']]);
 	assert.match(server.got[3].text, /^Date: /m);
 	assert.match(server.got[3].text, /^Message-ID: /m);
-	await assert.rejects(client.send({ raw: 'Subject: x\n\ny\n', to }), { code: 'SYNTAX', message: /from/ });
-	await assert.rejects(client.send({ raw: 'Subject: x\n\ny\n', from }), { code: 'SYNTAX', message: /to/ });
+	const bare = 'Subject: x\n\ny\n';
+	await assert.rejects(client.send({ raw: bare, to }), { code: 'SYNTAX', message: /from/ });
+	await assert.rejects(client.send({ raw: bare, from }), { code: 'SYNTAX', message: /to/ });
 	await client.quit();
 });
 
@@ -95,16 +99,19 @@ test('what the envelope may say', async (t) => {
 	const server = mailServer(t);
 	const client = await open(t, server);
 	await client.send({ from: 'jürgen@example.org', to, raw: HEAD });
-	assert.deepEqual([server.got[0].from, server.got[0].mail.smtputf8], ['jürgen@example.org', true]);
+	assert.deepEqual([server.got[0].from, server.got[0].mail.smtputf8],
+		['jürgen@example.org', true]);
 	if (client.has('DSN') !== undefined) {
-		await client.send({ from, raw: HEAD, to: [{ address: to, notify: ['success', 'delay'] }, 'x@y.example'],
+		await client.send({ from, raw: HEAD,
+			to: [{ address: to, notify: ['success', 'delay'] }, 'x@y.example'],
 			dsn: { notify: 'NEVER', ret: 'hdrs', envid: 'abc' } });
 		assert.deepEqual([server.got[1].mail.ret, server.got[1].mail.envid], ['HDRS', 'abc']);
 	} else {
 		await assert.rejects(client.send({ from, to, raw: HEAD, dsn: { notify: 'SUCCESS' } }),
 			{ code: 'UNSUPPORTED' });
 	}
-	await assert.rejects(client.send({ from, to, raw: HEAD, requireTls: true }), { code: 'UNSUPPORTED' });
+	await assert.rejects(client.send({ from, to, raw: HEAD, requireTls: true }),
+		{ code: 'UNSUPPORTED' });
 	await client.quit();
 });
 
@@ -142,8 +149,8 @@ test('LMTP says for each', async (t) => {
 		event.recipients([[0], [-12, 'full up', 452, '4.2.2'], [0]]) } });
 	const client = await LmtpClient.connect({ ...server.options, port: server.port('lmtp') });
 	t.defer(() => client.close());
-	const result = await client.send({ from, to: ['a@example.org', 'b@example.org', 'c@example.org'],
-		raw: HEAD });
+	const result = await client.send({ from, raw: HEAD,
+		to: ['a@example.org', 'b@example.org', 'c@example.org'] });
 	assert.deepEqual(result.accepted, ['a@example.org', 'c@example.org']);
 	assert.equal(result.rejected.length, 1);
 	const [{ recipient, error }] = result.rejected;
@@ -169,7 +176,8 @@ test('some are refused', async (t) => {
 	const server = refusing(t, (who) => who.startsWith('no') &&
 		{ name: 'NOT_FOUND', text: 'who is that?', code: 550, enhanced: '5.1.1' });
 	const client = await open(t, server);
-	const result = await client.send({ from, to: ['no1@example.org', to, 'no2@example.org'], raw: HEAD });
+	const result = await client.send({ from, to: ['no1@example.org', to, 'no2@example.org'],
+		raw: HEAD });
 	assert.deepEqual(result.accepted, [to]);
 	assert.deepEqual(result.rejected.map(({ recipient }) => recipient),
 		['no1@example.org', 'no2@example.org']);
@@ -332,14 +340,16 @@ test('the connection is lost behind the message', async (t) => {
 
 test('a server that takes nothing', async (t) => {
 	const listener = await t.listen();
-	const client = new SmtpClient({ host: '127.0.0.1', port: listener.port, tls: 'off', timeout: 300 });
+	const client = new SmtpClient({ host: '127.0.0.1', port: listener.port, tls: 'off',
+		timeout: 300 });
 	t.defer(() => client.close());
 	client.connect().catch(() => {});
 	const peer = await listener.accept();
 	peer.write('220 hello\r\n');
 	await peer.line();
 	peer.write('250-hello\r\n250 8BITMIME\r\n');
-	await assert.rejects(client.send({ from, to, raw: HEAD }), { code: 'TIMEOUT', side: 'network' });
+	await assert.rejects(client.send({ from, to, raw: HEAD }),
+		{ code: 'TIMEOUT', side: 'network' });
 });
 
 // ---- In the long run ----

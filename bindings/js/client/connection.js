@@ -1,8 +1,8 @@
 'use strict';
 // The connection behind a client: its beginning and end, and the requests that wait for it.
 //
-// Requests may be made at once and in any number; they are handed over in order, some ahead of their
-// answers. `owner` has trace({ from, line }), ended(error or undefined), traces (a boolean).
+// Requests may be made at once and in any number; they are handed over in order, some ahead of
+// their answers. `owner` has trace({ from, line }), ended(error or undefined), traces (a boolean).
 const host = require('../host');
 const { clients } = require('../core/pump');
 const { outcomeError, closedError, misuse, abortError, MailError } = require('./error');
@@ -175,9 +175,9 @@ class Connection {
 		if (this.#state === 'ending')
 			throw new MailError('CLOSED', `${type}: QUIT was said already`, { side: 'client' });
 		if (this.#state === 'closed')
-			throw new MailError('CLOSED', this.#why ? `${type}: the client has ended: ` +
-				this.#why.message : `${type}: the client has ended`, { side: 'client', request: type,
-				cause: this.#why });
+			throw new MailError('CLOSED', `${type}: the client has ended` +
+				(this.#why ? `: ${this.#why.message}` : ''),
+			{ side: 'client', request: type, cause: this.#why });
 	}
 
 	#give() {

@@ -36,7 +36,8 @@ class Pop3Client extends Client {
 
 	/** [{ number, size } …], or that of one message. */
 	async list(number, options) {
-		return this.#listing('LIST', number, options, (n, rest) => ({ number: n, size: Number(rest) }));
+		return this.#listing('LIST', number, options,
+			(n, rest) => ({ number: n, size: Number(rest) }));
 	}
 
 	/** [{ number, uid } …], or that of one message. */

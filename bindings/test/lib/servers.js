@@ -61,7 +61,7 @@ function popServer(t, messages, { on = {}, ...rest } = {}) {
 		options: { host: '127.0.0.1', port: made.port(), tls: 'off', user: 'luke', password: 'x' } };
 }
 
-/** Takes all messages: { from, to, text, bytes, mail, rcpts } of each in `got`. */
+/** Takes all messages: { from, to, text, mail, rcpts } of each in `got`. */
 function mailServer(t, { on = {}, listeners = ['smtp'], ...rest } = {}) {
 	const got = [];
 	const begin = (session) => session.data ?? (session.data = { to: [], rcpts: [], pieces: [] });
