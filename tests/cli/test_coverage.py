@@ -7,8 +7,13 @@ from harness import ROOT, main
 NAMED = re.compile(r"`(e2e|cli|unit|chat) ([a-z0-9_/-]+)(?:[. ]([a-z0-9_]+))?`")
 
 
+HOST = re.compile(r"_(node|lettermill)$")
+
+
 def place(kind, file, name):
     """The file that must hold the test, and the text that shows it."""
+    if file == "bindings":
+        return ROOT / f"bindings/test/{HOST.sub('', name)}.js", r"^test\(|\ttest\("
     if kind == "unit" and file.startswith("client/client"):
         return ROOT / f"tests/{file.partition('/')[2]}_test.c", rf"\b{name}\b"
     if kind == "unit":
@@ -25,8 +30,9 @@ def place(kind, file, name):
 
 def missing(text):
     for kind, file, name in NAMED.findall(text):
-        path, pattern = place(kind, file, name)
-        if not path.is_file() or not re.search(pattern, path.read_text(), re.M):
+        found = [place(kind, file, name), place(kind, file, HOST.sub("", name))]
+        if not any(path.is_file() and re.search(pattern, path.read_text(), re.M)
+                   for path, pattern in found):
             yield f"{kind} {file} {name}"
 
 
@@ -40,8 +46,9 @@ def test_the_table_names_tests_that_exist(_folder):
 
 
 def test_a_test_that_is_gone_is_found(_folder):
-    gone = "`e2e lines.no_such` `unit smtp/data no_such` `chat no-such` `cli serve.no_such`"
-    assert len(list(missing(gone))) == 4
+    gone = "`e2e lines.no_such` `unit smtp/data no_such` `chat no-such` `cli serve.no_such` " \
+        "`e2e bindings.no_such_node` `e2e popserver.no_such_lettermill`"
+    assert len(list(missing(gone))) == 6
 
 
 main()

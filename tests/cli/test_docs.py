@@ -160,6 +160,10 @@ def test_scripting(folder):
     run_document(folder, "scripting.md")
 
 
+def test_popserver(folder):
+    run_document(folder, "popserver.md")
+
+
 def check_c():
     """Whether a C program can be built against the library of this build."""
     if not shutil.which("pkg-config"):

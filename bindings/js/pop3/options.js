@@ -86,6 +86,7 @@ const DEFAULTS = {
 	auth: ['PLAIN', 'LOGIN'],
 	implementation: IMPLEMENTATION,
 	allowPlaintextLogin: true,
+	maxErrors: 11,
 	maxAuthFailures: 10,
 };
 
