@@ -4,8 +4,15 @@
 #include <lettermill/pop3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { NAME_MAX_OCTETS = 256, VALUE_MAX = 1 << 20, TEXTS_MAX = 1000, TEXT_MAX = 1000 };
+enum {
+	NAME_MAX_OCTETS = 256,
+	VALUE_MAX = 1 << 20,
+	TEXTS_MAX = 1000,
+	TEXT_MAX = 1000,
+	WORKERS_MAX = 32
+};
 
 static struct lm_host_value *out_of_memory(const struct lm_bx_call *call)
 {
@@ -80,12 +87,28 @@ void lm_bx_server_end(struct lm_bridge *bridge, struct lm_bx_server *s)
 
 /* ---- natives ---- */
 
+/* Script runs on one thread: workers for all processors would only take it turns away. */
+static int set_workers(struct lm_server *server)
+{
+	long count = sysconf(_SC_NPROCESSORS_ONLN) / 2;
+	char text[24];
+
+	if (count > WORKERS_MAX)
+		count = WORKERS_MAX;
+	(void)snprintf(text, sizeof(text), "%ld", count < 1 ? 1 : count);
+	return lm_server_set(server, "workers", text, NULL);
+}
+
 struct lm_host_value *lm_bx_serverNew(const struct lm_bx_call *call)
 {
 	struct lm_bx_server *s = lm_alloc_zero(1, sizeof(*s));
 	int err = s ? lm_server_new(&s->server) : LM_E_NOMEM;
 
+	if (!err)
+		err = set_workers(s->server);
 	if (err) {
+		if (s)
+			lm_server_free(s->server);
 		lm_free(s);
 		return lm_bx_throw(call, err, "%s", lm_err_text(err));
 	}
