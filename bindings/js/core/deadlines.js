@@ -4,9 +4,20 @@
 // watch(late) → token; late() is called unless drop(token) comes first.
 const host = require('../host');
 
+class Token {
+	constructor(late, due, before) {
+		this.late = late;
+		this.due = due;
+		this.before = before;
+		this.after = undefined;
+		this.waits = true;
+	}
+}
+
 class Deadlines {
 	#length;
-	#tokens = new Set(); // in the order they are due
+	#first; // of a list in the order they are due
+	#last;
 	#armed = false;
 
 	constructor(ms) {
@@ -18,15 +29,31 @@ class Deadlines {
 	}
 
 	watch(late) {
-		const token = { late, due: performance.now() + this.#length };
-		this.#tokens.add(token);
+		const token = new Token(late, performance.now() + this.#length, this.#last);
+		if (this.#last === undefined)
+			this.#first = token;
+		else
+			this.#last.after = token;
+		this.#last = token;
 		if (!this.#armed)
 			this.#arm(this.#length);
 		return token;
 	}
 
 	drop(token) {
-		this.#tokens.delete(token);
+		if (!token?.waits)
+			return;
+		const { before, after } = token;
+		token.waits = false;
+		token.before = token.after = undefined;
+		if (before === undefined)
+			this.#first = after;
+		else
+			before.after = after;
+		if (after === undefined)
+			this.#last = before;
+		else
+			after.before = before;
 	}
 
 	#arm(ms) {
@@ -36,12 +63,12 @@ class Deadlines {
 
 	#look() {
 		const now = performance.now();
-		for (const token of this.#tokens) {
+		for (let token = this.#first; token !== undefined; token = this.#first) {
 			if (token.due > now) {
 				this.#arm(token.due - now);
 				return;
 			}
-			this.#tokens.delete(token);
+			this.drop(token);
 			token.late();
 		}
 		this.#armed = false;

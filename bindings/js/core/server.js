@@ -11,7 +11,8 @@
 // event(session, event) gets all but DISCONNECT, which is gone(session): the last of a session.
 // Both may throw: it is told by failed(), and what waits for an answer has a temporary failure.
 //
-// Session: .number .server .info (one object, kept up to date) .data (the owner's) .ended
+// Session: .number .server .info (one object, kept up to date) .changes (how often it was since)
+//   .data (the owner's) .ended
 //   .close(): cut it  .taken(octets): of BODY entries
 //
 // Event: .name ('AUTH') .session .entry (bindings/README.md: .entry.argument …) .answered, and the
@@ -25,6 +26,8 @@
 //   then(value) runs when it is good. Where fn throws, rejects, or does not settle within
 //   `deadline`, or then() throws, the event is answered with a temporary failure, once, and
 //   failed(error, session, name, event) told; what cannot be answered (notices) is told alike.
+// server.wait(event, name, then) → a wait that is to end within `deadline`, once, for who has no
+//   promise: .good(value) runs then(value), .bad(error) fails as in run().
 // server.contents(event, name, contents, finish): contents.js, with failures as in run().
 const host = require('../host');
 const { servers } = require('./pump');
@@ -38,13 +41,18 @@ for (const [name, number] of Object.entries(events))
 	names[number] = name;
 
 class Session {
-	info = {};
-	data = undefined;
-	ended = false;
-
-	constructor(server, number) {
+	constructor(server, number, info) {
 		this.server = server;
 		this.number = number;
+		this.info = info;
+		this.data = undefined;
+		this.ended = false;
+		this.changes = 0;
+	}
+
+	change(info) {
+		Object.assign(this.info, info);
+		this.changes++;
 	}
 
 	close() {
@@ -132,6 +140,48 @@ class Event {
 
 	recipients(results) {
 		this.#once(native.answerRecipients, results);
+	}
+}
+
+/** A callback that has not answered yet. */
+class Wait {
+	#server;
+	#event;
+	#name;
+	#then;
+	#deadlines;
+	#token;
+
+	constructor(server, event, name, then, deadlines) {
+		this.#server = server;
+		this.#event = event;
+		this.#name = name;
+		this.#then = then;
+		this.#deadlines = deadlines;
+		this.#token = deadlines.watch(() => this.bad(failure('TIMEOUT',
+			`${name} did not settle within ${deadlines.length} ms`)));
+	}
+
+	#ends() {
+		const token = this.#token;
+		this.#token = undefined;
+		this.#deadlines.drop(token);
+		return token !== undefined;
+	}
+
+	good(value) {
+		if (!this.#ends())
+			return;
+		try {
+			this.#then(value);
+		} catch (error) {
+			this.#server.fail(this.#event, this.#name, error);
+		}
+	}
+
+	bad(error) {
+		if (this.#ends())
+			this.#server.fail(this.#event, this.#name, error);
 	}
 }
 
@@ -224,9 +274,11 @@ class Server {
 			this.#stopped();
 			return;
 		}
-		const session = this.sessions.get(entry.session) ?? this.#begin(entry.session);
-		if (entry.info !== undefined)
-			Object.assign(session.info, entry.info);
+		let session = this.sessions.get(entry.session);
+		if (session === undefined)
+			session = this.#begin(entry);
+		else if (entry.info !== undefined)
+			session.change(entry.info);
 		if (entry.type === events.DISCONNECT) {
 			this.#gone(session);
 			return;
@@ -239,8 +291,8 @@ class Server {
 		}
 	}
 
-	#begin(number) {
-		const session = new Session(this, number);
+	#begin({ session: number, info = {} }) {
+		const session = new Session(this, number, info);
 		this.sessions.set(number, session);
 		return session;
 	}
@@ -270,7 +322,8 @@ class Server {
 		try {
 			value = fn();
 			if (typeof value?.then === 'function') {
-				this.#wait(event, name, value, then);
+				const wait = this.wait(event, name, then);
+				value.then((result) => wait.good(result), (error) => wait.bad(error));
 				return;
 			}
 			then(value);
@@ -279,26 +332,8 @@ class Server {
 		}
 	}
 
-	#wait(event, name, promise, then) {
-		let token = this.#deadlines.watch(() => {
-			token = undefined;
-			this.fail(event, name, failure('TIMEOUT',
-				`${name} did not settle within ${this.#deadlines.length} ms`));
-		});
-		const settle = (fn) => (value) => {
-			if (token === undefined)
-				return;
-			this.#deadlines.drop(token);
-			token = undefined;
-			try {
-				fn(value);
-			} catch (error) {
-				this.fail(event, name, error);
-			}
-		};
-		promise.then(settle(then), settle((error) => {
-			throw error;
-		}));
+	wait(event, name, then) {
+		return new Wait(this, event, name, then, this.#deadlines);
 	}
 
 	contents(event, name, contents, finish = () => {}) {

@@ -60,21 +60,20 @@ function decideAuth(server, event, { takesDone, fn, then, refused }) {
 		event.no('AUTH', { code, text, enhanced, close: code === 421 });
 		refused(`${code} ${text}`);
 	};
-	server.run(event, 'onAuth', () => ask(takesDone, (done) => fn(auth, done)),
-		({ error, value }) => {
-			if (error) {
-				no(...refusalOf(error, 535));
-				return;
-			}
-			const response = checkResponse(value);
-			if (response.user) {
-				accept(event, response);
-				then(response.user);
-			} else {
-				const code = refusalOf(response, 535)[0];
-				no(code, lineOf(response.message ?? 'Authentication credentials invalid'));
-			}
-		});
+	ask(server, event, 'onAuth', takesDone, (done) => fn(auth, done), ({ error, value }) => {
+		if (error) {
+			no(...refusalOf(error, 535));
+			return;
+		}
+		const response = checkResponse(value);
+		if (response.user) {
+			accept(event, response);
+			then(response.user);
+		} else {
+			const code = refusalOf(response, 535)[0];
+			no(code, lineOf(response.message ?? 'Authentication credentials invalid'));
+		}
+	});
 }
 
 module.exports = { decideAuth };

@@ -21,45 +21,57 @@ function lineOf(value) {
 const isPromise = (value) => typeof value?.then === 'function';
 
 class Question {
-	#outcome;
-	#resolve;
 	#takesDone;
+	#settled;
+	#outcome; // { error, value, called } or { failure }
+	#wait;
 
-	constructor(takesDone) {
+	/** `settled` is called once, as soon as the answer is known. */
+	constructor(takesDone, settled) {
 		this.#takesDone = takesDone;
+		this.#settled = settled;
 	}
 
-	/** The { error, value } or a promise of it. */
+	/** fn(done) */
 	ask(fn) {
 		let given;
 		try {
 			given = fn((error, value) => this.#settle({ error, value, called: true }));
 		} catch (error) {
-			this.#refusal(error);
+			this.#thrown(error);
 		}
 		if (isPromise(given))
 			given.then((value) => this.#promised(value), (error) => this.#rejected(error));
 		else if (!this.#takesDone && this.#outcome === undefined)
 			this.#settle({ value: given });
-		return this.#outcome ?? new Promise((resolve) => {
-			this.#resolve = resolve;
-		});
+		return this;
+	}
+
+	/** then({ error, value, called }), now or when it is known; the core tells of failures. */
+	answer(core, event, name, then) {
+		if (this.#outcome === undefined)
+			this.#wait = core.wait(event, name, then);
+		else
+			core.run(event, name, () => good(this.#outcome), then);
 	}
 
 	#settle(outcome) {
 		if (this.#outcome !== undefined)
 			return;
 		this.#outcome = outcome;
-		this.#resolve?.(outcome);
+		this.#settled?.();
+		if (outcome.failure === undefined)
+			this.#wait?.good(outcome);
+		else
+			this.#wait?.bad(outcome.failure);
 	}
 
-	/** A failure is thrown on. */
-	#refusal(error) {
+	/** It counts even behind done(), as long as nobody was told. */
+	#thrown(error) {
 		if (this.#outcome !== undefined)
-			throw error;
-		if (codeOf(error) === undefined)
-			throw error;
-		this.#settle({ error });
+			this.#outcome = { failure: error };
+		else
+			this.#rejected(error);
 	}
 
 	#promised(value) {
@@ -75,16 +87,15 @@ class Question {
 	}
 }
 
-/** fn(done) → { error, value, called } or a promise of it; failures are thrown or rejected with. */
-function ask(takesDone, fn) {
-	const outcome = new Question(takesDone).ask(fn);
-	return isPromise(outcome) ? outcome.then(good) : good(outcome);
-}
-
 function good(outcome) {
 	if (outcome.failure !== undefined)
 		throw outcome.failure;
 	return outcome;
+}
+
+/** fn(done), then(what it says: { error, value, called }). */
+function ask(core, event, name, takesDone, fn, then) {
+	new Question(takesDone).ask(fn).answer(core, event, name, then);
 }
 
 /** What a refusal says: [code, text, enhanced code]. */
@@ -100,4 +111,4 @@ function refuse(event, error, otherwise, close = false) {
 	return `${code} ${text}`;
 }
 
-module.exports = { ask, refuse, refusalOf, lineOf };
+module.exports = { Question, ask, refuse, refusalOf, lineOf };

@@ -2,12 +2,16 @@
 // One session's dialogue with the application: which callback when, and what follows from it.
 const { parsed } = require('./address');
 const { decideAuth } = require('./auth');
-const { ask, refuse, refusalOf, lineOf } = require('./callbacks');
+const { Question, ask, refuse, refusalOf, lineOf } = require('./callbacks');
 const { MessageStream } = require('./message');
 const { SmtpSession, refresh, readClient } = require('./session');
 const { decideCertificate } = require('../core/tls');
 
-const NOTHING = [undefined, null, true];
+const isNothing = (value) => value === undefined || value === null || value === true;
+
+/** Methods by the names of events. */
+const TAKES = Object.fromEntries(['CERTIFICATE', 'CONNECT', 'TLS', 'HELO', 'AUTH', 'AUTH_DONE', 'MAIL',
+	'RCPT', 'BODY', 'MESSAGE', 'ABORT'].map((name) => [name, `take${name}`]));
 
 function failure(code, message) {
 	return Object.assign(new Error(message), { code });
@@ -17,10 +21,11 @@ class Connection {
 	#core;
 	#peer; // the core's session
 	#with;
-	#message; // { stream, outcome } while one comes in
+	#message; // { stream, question } while one comes in
 	#user; // who logs in, until the proof is complete
 	#name = false; // of the client's address
 	#told = false; // was 'connect' emitted
+	#seen = 0; // changes of the peer that the session has
 
 	/** `owner`: { server, readsNames, isProxied, certificateOf, log, tell, callback(name) }. */
 	constructor(core, peer, owner) {
@@ -69,7 +74,7 @@ class Connection {
 	}
 
 	take(event) {
-		this[`take${event.name}`](event);
+		this[TAKES[event.name]](event);
 	}
 
 	/** Of the server: the session is over. */
@@ -87,6 +92,7 @@ class Connection {
 	}
 
 	#refresh() {
+		this.#seen = this.#peer.changes;
 		refresh(this.session, this.#peer.info, this.#name);
 	}
 
@@ -99,17 +105,17 @@ class Connection {
 	/** fn(done) of the application's method `name`; then(value). */
 	#ask(event, name, fn, then, otherwise, close = false) {
 		const { method, takesDone } = this.#with.callback(name);
-		this.#core.run(event, name, () => ask(takesDone, (done) => fn(method, done)),
-			({ error, value, called }) => {
-				if (error) {
-					this.#refused(refuse(event, error, otherwise, close));
-					return;
-				}
-				if (!called && !NOTHING.includes(value))
-					throw new TypeError(`${name}: nothing is wanted for a yes, and an Error with ` +
-						'responseCode for a no');
-				then();
-			});
+		ask(this.#core, event, name, takesDone, (done) => fn(method, done), (outcome) => {
+			const { error, value, called } = outcome;
+			if (error) {
+				this.#refused(refuse(event, error, otherwise, close));
+				return;
+			}
+			if (!called && !isNothing(value))
+				throw new TypeError(`${name}: nothing is wanted for a yes, and an Error with ` +
+					'responseCode for a no');
+			then();
+		});
 	}
 
 	#refused(line) {
@@ -183,9 +189,8 @@ class Connection {
 	#logIn(event, username) {
 		const { method, takesDone } = this.#with.callback('onAuth');
 		const auth = { method: 'XCLIENT', username, password: null };
-		this.#core.run(event, 'onAuth', () => ask(takesDone,
-			(done) => method.call(this.#with.server, auth, this.session, done)),
-		({ error, value }) => {
+		const asked = (done) => method.call(this.#with.server, auth, this.session, done);
+		ask(this.#core, event, 'onAuth', takesDone, asked, ({ error, value }) => {
 			const refusal = error ?? (value?.user ? undefined : new Error(value?.message ??
 				'Authentication credentials invalid'));
 			if (refusal !== undefined) {
@@ -238,7 +243,8 @@ class Connection {
 
 	takeMAIL(event) {
 		const { session } = this;
-		this.#refresh();
+		if (this.#seen !== this.#peer.changes)
+			this.#refresh();
 		session.forgetEnvelope();
 		this.#tellConnect();
 		const address = parsed(event.entry.sender, event.entry.parameters);
@@ -275,23 +281,9 @@ class Connection {
 	#begin() {
 		const { method, takesDone } = this.#with.callback('onData');
 		const stream = new MessageStream(this.#peer);
-		const outcome = this.#guard(() => ask(takesDone,
-			(done) => method.call(this.#with.server, stream, this.session, done)));
-		this.#message = { stream, outcome };
-		Promise.resolve(outcome).then(() => stream.skip(), () => stream.skip());
-	}
-
-	/** What it throws waits for the message's end, too. */
-	#guard(fn) {
-		let outcome;
-		try {
-			outcome = fn();
-		} catch (error) {
-			outcome = Promise.reject(error);
-		}
-		if (typeof outcome?.then === 'function')
-			outcome.then(undefined, () => {}); // told when the message has come
-		return outcome;
+		const question = new Question(takesDone, () => stream.answered());
+		question.ask((done) => method.call(this.#with.server, stream, this.session, done));
+		this.#message = { stream, question };
 	}
 
 	takeBODY({ entry }) {
@@ -307,19 +299,19 @@ class Connection {
 		const { bytes, octets, recipients } = event.entry;
 		if (recipients !== undefined)
 			this.#begin();
-		const { stream, outcome } = this.#message;
+		const { stream, question } = this.#message;
 		this.#message = undefined;
 		if (bytes !== undefined)
 			stream.arrive(bytes, false);
 		stream.end(octets);
-		this.#core.run(event, 'onData', () => outcome, ({ error, value }) => {
+		question.answer(this.#core, event, 'onData', ({ error, value }) => {
 			if (error)
 				this.#refused(refuse(event, error, 450));
 			else if (Array.isArray(value))
 				this.#answerEach(event, value);
 			else if (typeof value === 'string')
 				event.yes(lineOf(value));
-			else if (NOTHING.includes(value))
+			else if (isNothing(value))
 				event.yes();
 			else
 				throw new TypeError('onData: words for the client are wanted, or nothing');
@@ -361,7 +353,8 @@ class Connection {
 		if (why !== '')
 			this.#refused(why);
 		if (why.startsWith('451') && this.#message !== undefined)
-			this.#with.fail(failure('TIMEOUT', 'onData: nobody read the message in time'), 'onData');
+			this.#with.fail(failure('TIMEOUT', 'onData: nobody read the message in time'),
+				this.session, 'onData');
 		this.#cut(why === '' ? 'the client gave its message up' : `the message was refused: ${why}`);
 		this.session.forgetEnvelope();
 	}

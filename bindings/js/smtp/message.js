@@ -54,8 +54,13 @@ class MessageStream extends Readable {
 		this.destroy(this.listenerCount('error') > 0 ? error : undefined);
 	}
 
-	/** Nobody will read it: let it pass. */
-	skip() {
+	/** Who has answered and does not begin to read at once never will: let it pass. */
+	answered() {
+		if (this.readableFlowing == null)
+			Promise.resolve().then(() => this.#skip());
+	}
+
+	#skip() {
 		if (this.readableFlowing == null && !this.destroyed)
 			this.resume();
 	}

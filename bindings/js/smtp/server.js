@@ -28,6 +28,7 @@ class SmtpServer extends host.EventEmitter {
 	#core;
 	#known;
 	#listener;
+	#owner;
 	#closing;
 
 	constructor(options = {}) {
@@ -46,6 +47,7 @@ class SmtpServer extends host.EventEmitter {
 			endpoint: () => this.listening ? this.#core.endpoint(this.#known.listener) : undefined,
 			connections: () => this.connections.size,
 		});
+		this.#owner = this.#makeOwner();
 		this.#core = this.#makeCore();
 	}
 
@@ -219,10 +221,11 @@ class SmtpServer extends host.EventEmitter {
 			this.#core.set(name, text);
 	}
 
-	#begin(peer) {
+	/** What connections need of their server. */
+	#makeOwner() {
 		const { options } = this;
 		const reads = !options.disableReverseLookup && host.reverse !== undefined;
-		const connection = new Connection(this.#core, peer, {
+		return {
 			server: this,
 			name: this.#known.name,
 			isLmtp: Boolean(options.lmtp),
@@ -234,8 +237,12 @@ class SmtpServer extends host.EventEmitter {
 			log: this.logger,
 			callback: (name) => this.#callback(name),
 			tell: (name, ...args) => this.#tell(name, ...args),
-			fail: (error, name) => this.#complain(error, connection.session, name),
-		});
+			fail: (error, session, name) => this.#complain(error, session, name),
+		};
+	}
+
+	#begin(peer) {
+		const connection = new Connection(this.#core, peer, this.#owner);
 		this.connections.add(connection);
 		return connection;
 	}

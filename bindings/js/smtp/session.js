@@ -1,20 +1,24 @@
 'use strict';
 // What callbacks see of a session: the members that npm's smtp-server has.
-const { octets, native, md5 } = require('../host');
 const { attributesOf } = require('./address');
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567';
 
+/** `count` letters for five bits each. */
+function lettersOf(bits, count) {
+	let letters = '';
+	for (let i = 0; i < count; i++, bits = Math.floor(bits / 32))
+		letters += LETTERS[bits % 32];
+	return letters;
+}
+
 /** Sixteen letters that no other session of this program has; not a secret. */
 const idOf = (() => {
-	const salt = `${native.constants().version} ${Date.now()} ${Math.random()}`;
-	return (number) => {
-		const hex = md5(octets(`${salt} ${number}`));
-		let id = '';
-		for (let i = 0; i < 16; i++)
-			id += LETTERS[Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16) % LETTERS.length];
-		return id;
-	};
+	const program = lettersOf(Math.floor(Math.random() * 2 ** 40), 8);
+	const salt = Math.floor(Math.random() * 2 ** 32);
+	// An odd factor: different numbers stay different.
+	return (number) => lettersOf((Math.imul(number ^ salt, 0x9E3779B1) >>> 0) +
+		(Math.floor(number / 2 ** 32) % 256) * 2 ** 32, 8) + program;
 })();
 
 const plainAddress = (address) => (address ?? '').replace(/^::ffff:(?=\d+\.)/, '');
