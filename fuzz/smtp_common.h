@@ -16,7 +16,8 @@ static inline struct lm_session *fuzz_smtp(struct lm_smtp_server_params *params,
 		                            .peer_port = 1,
 		                            .local_address = "192.0.2.2",
 		                            .local_port = 25,
-		                            .xclient = true };
+		                            .xclient = true,
+		                            .xforward = true };
 	struct lm_session *s = NULL;
 
 	lm_smtp_server_params_init(params, protocol);
@@ -26,6 +27,9 @@ static inline struct lm_session *fuzz_smtp(struct lm_smtp_server_params *params,
 	params->tls = params->plain_login = params->early_talkers = true;
 	params->max_message_size = 2000;
 	params->max_recipients = 100;
+	params->unknown_parameters = true;
+	params->max_unauthenticated = 40;
+	params->hide = "EXPN LIMITS";
 	return lm_smtp_server_new(params, &peer, 1000, &s) == 0 ? s : NULL;
 }
 

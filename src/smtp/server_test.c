@@ -457,6 +457,8 @@ static bool survives(enum lm_protocol protocol, const char *dialogue, unsigned l
 	peer_init(&p, protocol);
 	p.params.mechanisms = "PLAIN LOGIN";
 	p.params.require_auth = false;
+	p.params.max_message_size = 40;
+	p.who.xclient = p.who.xforward = true;
 	p.answers[LM_EVENT_AUTH].user = lm_str("alice");
 	make_peer_room(&p.said), make_peer_room(&p.events);
 	make_peer_room(&p.body), make_peer_room(&p.sizes);
@@ -488,7 +490,10 @@ static void every_allocation_may_fail(void **state)
 	        "MAIL FROM:<a@x> ENVID=abc AUTH=b@x\r\nRCPT TO:<b@x> ORCPT=rfc822;b@x\r\n"
 	        "RCPT TO:<c@x>\r\nRCPT TO:<d@x>\r\nRCPT TO:<e@x>\r\nRCPT TO:<f@x>\r\nDATA\r\n"
 	        "Subject: x\r\n\r\nbody\r\n.\r\nVRFY x\r\nXYZZY\r\nMAIL FROM:<>\r\n"
-	        "RCPT TO:<b@x>\r\nBDAT 3\r\nabcBDAT 2 LAST\r\n\r\nQUIT\r\n";
+	        "RCPT TO:<b@x>\r\nBDAT 3\r\nabcBDAT 2 LAST\r\n\r\nXFORWARD NAME=a HELO=b\r\n"
+	        "XFORWARD ADDR=192.0.2.1\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n"
+	        "more octets than forty, which is the limit\r\n.\r\nXCLIENT NAME=x LOGIN=y\r\n"
+	        "XCLIENT PORT=7\r\nQUIT\r\n";
 	static const char lmtp[] = "LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@x>\r\nRCPT TO:<c@x>\r\n"
 	                           "DATA\r\n..x\r\n.\r\nQUIT\r\n";
 	unsigned long n;
