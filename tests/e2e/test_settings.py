@@ -173,6 +173,48 @@ def max_errors(t):
         assert p.at_end()
 
 
+@test
+def what_smtp_shows(t):
+    """--banner, --hide, --unannounced, --unknown-parameters, --xforward-from: said and done on the wire."""
+    s = t.server("--banner", "at your service", "--hide", "VRFY,DSN", "--unannounced", "SIZE",
+                 "--unknown-parameters", "accept", "--xforward-from", "127.0.0.1")
+    with Smtp(s, "smtp") as c:
+        assert c.greeting.endswith(" ESMTP at your service"), c.greeting
+        offer = c.ehlo()
+        assert "DSN" not in offer and "SIZE" not in offer and "NAME" in offer["XFORWARD"], offer
+        c.cmd("VRFY u1", "500 5.5.1")
+        c.cmd("MAIL FROM:<a@x> RET=HDRS", "250")  # nobody knows it, which is accepted
+        c.cmd("RSET", "250")
+        c.cmd("MAIL FROM:<a@x> SIZE=99999999", "552")
+        c.cmd("XFORWARD NAME=a.example", "250")
+
+
+@test
+def what_smtp_does_not_show(t):
+    """Without those options: no XFORWARD, and 555 to parameters that nobody knows."""
+    s = t.server()
+    with Smtp(s, "smtp") as c:
+        assert "XFORWARD" not in c.ehlo()
+        c.cmd("MAIL FROM:<a@x> X-OWN=1", "555")
+        c.cmd("XFORWARD NAME=a.example", "550")
+
+
+@test
+def max_unauthenticated_commands(t):
+    """--max-unauthenticated-commands 3: EHLO, NOOP and then 421; whoever logs in goes on."""
+    s = t.server("--max-unauthenticated-commands", "3")
+    with Smtp(s, "submission") as c:
+        c.ehlo()
+        c.cmd("NOOP", "250")
+        assert c.cmd("NOOP").startswith("421 4.7.0")
+        assert c.at_end()
+    with Smtp(s, "submission") as c:
+        c.ehlo()
+        c.cmd("AUTH PLAIN AHUxAHNlY3JldA==", "235")
+        for _ in range(5):
+            c.cmd("NOOP", "250")
+
+
 @test(seconds=3)
 def idle_timeout(t):
     """--idle-timeout 1s: SMTP says 421 4.4.2, POP3 a last word or nothing; not before a second."""
