@@ -71,7 +71,8 @@ test('the envelope of the header', async (t) => {
 	const server = mailServer(t);
 	const client = await open(t, server);
 	const raw = 'From: "Leia O." <leia@example.org>\n' +
-		'To: luke@example.org, Han <han@example.org>\nCc: friends: r2@example.org, c3po@example.org;\nBcc: yoda@example.org\n\ntext\n';
+		'To: luke@example.org, Han <han@example.org>\n' +
+		'Cc: friends: r2@example.org, c3po@example.org;\nBcc: yoda@example.org\n\ntext\n';
 	const { accepted } = await client.send({ raw });
 	assert.deepEqual(accepted,
 		['luke', 'han', 'r2', 'c3po', 'yoda'].map((n) => `${n}@example.org`));

@@ -189,8 +189,8 @@ class MailClient extends Client {
 	/**
 	 * Send one message: { from, to, raw, … }. Resolves when the server took it for one recipient at
 	 * least: { accepted, rejected: [{ recipient, error }], sender, size, reply, replyCode,
-	 * enhanced }. Rejected where it took it for none; the error has `rejected`, too, and `unknown` true where
-	 * the connection was lost so late that the message may have been delivered.
+	 * enhanced }. Rejected where it took it for none; the error has `rejected`, too, and `unknown`
+	 * true where the connection was lost so late that the message may have been delivered.
 	 */
 	async send(message, { signal } = {}) {
 		if (typeof message !== 'object' || message === null)

@@ -58,7 +58,8 @@ function popServer(t, messages, { on = {}, ...rest } = {}) {
 		},
 		...on } });
 	return { ...made, deleted, all,
-		options: { host: '127.0.0.1', port: made.port(), tls: 'off', user: 'luke', password: 'x' } };
+		options: { host: '127.0.0.1', port: made.port(), tls: 'off', user: 'luke',
+			password: 'x' } };
 }
 
 /** Takes all messages: { from, to, text, mail, rcpts } of each in `got`. */
