@@ -171,7 +171,7 @@ export const text: string = version;
 """
 SLIPS = ("new PopUser(7, 'x');", "new PopServer({});", "server.run('x');",
          "new SmtpServer({ onData(stream) { stream.byteLenght; } });",
-         "new PopServer(server.config, { pain: 110 });", "import * as nowhere from 'lettermill/nowhere';\nvoid nowhere;")
+         "new PopServer(server.config, { pain: 110 });", "import * as none from 'lettermill/nowhere';\nvoid none;")
 
 
 @test(seconds=10)
