@@ -1,15 +1,22 @@
-"""bindings/test: the same files in Node.js and in `lettermill run`."""
+"""bindings/test: the same files in Node.js, in the oldest that is supported (Debian's), and in
+`lettermill run`."""
 import pathlib
 import re
 
 from lib import certs, nodes, relay, tools
-from lib.runner import ROOT, test
+from lib.runner import ROOT, Skip, test
 
 FOLDER = pathlib.Path(ROOT, "bindings/test")
 
 
 def command(t, host):
-    return nodes.command(t) if host == "node" else ([t.exe, "run"], {})
+    if host == "lettermill":
+        return [t.exe, "run"], {}
+    if host == "node18":
+        if t.sanitizer:
+            raise Skip("the test without 18 in its name does this with the address sanitizer")
+        return nodes.debian(), {"LETTERMILL_ADDON": nodes.addon(t)}
+    return nodes.command(t)
 
 
 def run_file(t, host, path):
@@ -39,5 +46,5 @@ def make(host, path):
 for file in sorted(FOLDER.glob("*.js")):
     # Others are parts of tests.
     if re.search(r"require\('./harness'\)(?s:.*)\btest\(", file.read_text()):
-        for runs_in in ("node", "lettermill"):
+        for runs_in in ("node", "node18", "lettermill"):
             make(runs_in, file)

@@ -1,4 +1,5 @@
 """The addon of bindings/node by itself: whose libraries it uses, how it ends, strings, environments."""
+import json
 import os
 import poplib
 import re
@@ -328,3 +329,116 @@ def addon_that_is_missing(t):
         done = tools.run(*nodes.first(), "-e", "require(process.argv[1])", f"{ROOT}/bindings/node",
                          env={"LETTERMILL_ADDON": named}, code=1)
         assert words in done.err.decode(), done
+
+
+REPORT = """
+=================================================================
+==1==ERROR: LeakSanitizer: detected memory leaks
+
+Direct leak of 9 byte(s) in 1 object(s) allocated from:
+    #0 0x1 in __interceptor_malloc ../../../../src/libsanitizer/asan/asan_malloc_linux.cpp:69
+    #1 0x2 in CRYPTO_malloc (/lib/x86_64-linux-gnu/libcrypto.so.3+0x1)
+    #2 0x3 in %s
+    #3 0x4 in napi_call_function (/usr/lib/x86_64-linux-gnu/libnode.so.108+0x1)
+
+SUMMARY: AddressSanitizer: 9 byte(s) leaked in 1 allocation(s).
+"""
+
+
+@test
+def leaks_told_apart(t):
+    """Of what is lost at the end, Node.js's own is passed over and ours is not."""
+    del t
+    nodes.check(REPORT % "v8::internal::New (/usr/lib/x86_64-linux-gnu/libnode.so.108+0x7)")
+    for ours in ("lm_alloc ../../src/base/mem.c:9", "run_native ../../bindings/node/napi.c:9",
+                 "x (/tmp/build/bindings/node/lettermill.node+0x8)"):
+        try:
+            nodes.check(REPORT % ours)
+        except AssertionError as found:
+            assert "9 byte(s)" in str(found)
+        else:
+            raise AssertionError(f"passed over: {ours}")
+
+
+CROWD = """
+'use strict';
+// COUNT sessions, 100 at a time: node crowd.js PORT COUNT '[[what the server has said, answer] …]'
+const net = require('net');
+const [port, count, json] = process.argv.slice(2);
+const steps = JSON.parse(json);
+let begun = 0, good = 0;
+function one() {
+    if (begun++ >= Number(count))
+        return;
+    let text = '', step = 0;
+    const socket = net.connect({ port: Number(port), host: '127.0.0.1', noDelay: true });
+    socket.on('error', () => {}).on('data', (data) => {
+        text += data;
+        if (steps[step] && text.includes(steps[step][0]))
+            socket.write(steps[step++][1]);
+    });
+    socket.on('close', () => {
+        good += /signing off|221/.test(text) ? 1 : 0;
+        one();
+    });
+}
+for (let i = 0; i < 100; i++)
+    one();
+process.on('exit', () => console.log(good));
+"""
+
+
+def crowd(t, port, count, steps):
+    path = t.write("crowd.js", CROWD)
+    done = tools.run(*nodes.first(), path, port, count, json.dumps(steps), timeout=300)
+    assert int(done.out) == count, done
+
+
+@test(seconds=60, sanitizer=False)
+def memory_over_100_000_sessions(t):
+    """A process with a PopServer and an SmtpServer does not grow: 100,000 sessions with logins,
+    messages both ways and callbacks that wait, measured behind the first 20,000."""
+    script = Script(t, """
+    const { PopServer, PopUser, PopMessage, SmtpServer } = require(BINDINGS + '/node');
+    const later = () => new Promise((good) => setImmediate(good));
+    const pop = new PopServer({
+        get_user: async (name) => (await later(), new PopUser(name, 'x', null, { name })),
+        compare_password: (raw, hash) => raw === hash,
+        is_in_use: async () => (await later(), false),
+        receive_messages: () => [new PopMessage('a', 5000, Buffer.alloc(5000, 'abc\\r\\n')),
+            new PopMessage('b', 9, 'a: b\\r\\n\\r\\n\\r')],
+        delete_messages: async () => later(),
+    }, '127.0.0.1', { plain: 0 });
+    let octets = 0;
+    const smtp = new SmtpServer({
+        authOptional: true, disableReverseLookup: true,
+        onRcptTo: async (address) => { await later(); },
+        onData(stream, session, done) {
+            stream.on('data', (data) => octets += data.length).on('end', () => done());
+        },
+    });
+    smtp.listen(0, '127.0.0.1', async () => {
+        await pop.run();
+        console.log(pop.address().port, smtp.server.address().port);
+    });
+    process.on('SIGUSR2', () => {
+        for (let i = 0; i < 5; i++)
+            gc();
+        setTimeout(() => console.log(Math.round(process.memoryUsage().rss / 1024),
+            smtp.connections.size, pop.stats().sessionsOpen), 500);
+    });
+    """, command=[*nodes.first(), "--expose-gc"], environment={"LETTERMILL_ADDON": nodes.addon(t)})
+    pop, smtp = script.line().split()
+    fetch = [("+OK", "USER luke\r\nPASS x\r\nSTAT\r\nRETR 1\r\nDELE 2\r\nQUIT\r\n")]
+    send = [("220 ", "EHLO me\r\n"),
+            ("250 ", "MAIL FROM:<a@b.org>\r\nRCPT TO:<c@b.org>\r\nDATA\r\n"),
+            ("354 ", "a: b\r\n\r\n" + "x\r\n" * 800 + ".\r\nQUIT\r\n")]
+    sizes = []
+    for count in (10_000, 40_000):
+        crowd(t, pop, count, fetch)
+        crowd(t, smtp, count, send)
+        script.process.send_signal(signal.SIGUSR2)
+        size, *open_sessions = map(int, script.line().split())
+        assert open_sessions == [0, 0], open_sessions
+        sizes.append(size)
+    assert sizes[1] - sizes[0] < 10_000, f"{sizes[0]} kB, then {sizes[1]} kB"
