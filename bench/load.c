@@ -172,7 +172,8 @@ static _Noreturn void usage(void)
 	fprintf(stderr,
 	        "usage: load SCENARIO PORT [-c CONNECTIONS] [-t THREADS] [-d SECONDS] [-s SIZE]\n"
 	        "            [-n MESSAGES] [-o FIRST-USER] [-T] [-i]\n"
-	        "scenarios: pop3-login pop3-retr pop3-retr-pipelined smtp smtp-connect smtp-pipelined\n"
+	        "scenarios: pop3-login pop3-retr pop3-retr-pipelined smtp smtp-connect "
+	        "smtp-pipelined\n"
 	        "-T: TLS; -i: log in, say so, and hold until standard input ends\n");
 	exit(64);
 }
