@@ -112,6 +112,9 @@ struct lm_bx_late {
 	double numbers[4];
 	size_t count;
 };
+/** An object of nothing else. NULL: thrown. On the script's thread. */
+struct lm_host_value *lm_bx_numbers(struct lm_bridge *bridge, struct lm_host *host,
+                                    const struct lm_bx_late *numbers);
 
 /** An entry that is told as an object: `type` and fields. One allocation. */
 struct lm_bx_told {

@@ -127,6 +127,30 @@ static void wrong_maildrops(void **state)
 	                       FAKE_ARGS(n, n, fake_array(fake, 1, s), fake_array(fake, 1, s)));
 }
 
+static void wrong_names_in_one_string(void **state)
+{
+	struct fake *fake = *state;
+	struct lm_host_value *n = fake_number(fake, 7), *sizes = fake_array(fake, 2, n, n);
+	const struct {
+		const char *text, *why;
+	} bad[] = {
+		{ "", "2 sizes but 0 uidls" },  { "x", "2 sizes but 1 uidls" },
+		{ "x y z", "2 sizes but 3" },   { "x ", "\"uidl\" 1" },
+		{ " x", "\"uidl\" 0" },         { "x  y", "\"uidl\" 1" },
+		{ "x x", "\"uidl\" 1" },        { "x \x7F", "\"uidl\" 1" },
+		{ "x \xC3\xA9", "\"uidl\" 1" }, { "x\ty z", "\"uidl\" 0" },
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		fake_expect_type_error(fake, bad[i].why, "answerMaildrop",
+		                       FAKE_ARGS(n, n, sizes, fake_string(fake, bad[i].text)));
+	fake_expect_type_error(fake, "1 sizes but 0", "answerMaildrop",
+	                       FAKE_ARGS(n, n, fake_array(fake, 1, n), fake_string(fake, "")));
+	fake_call(fake, "answerMaildrop", FAKE_ARGS(n, n, sizes, fake_string(fake, "x y")));
+	fake_call(fake, "answerMaildrop",
+	          FAKE_ARGS(n, n, fake_array(fake, 0), fake_string(fake, "")));
+}
+
 static void numbers_of_nothing(void **state)
 {
 	struct fake *fake = *state;
@@ -246,6 +270,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(wrong_numbers, setup, teardown),
 		cmocka_unit_test_setup_teardown(wrong_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(wrong_maildrops, setup, teardown),
+		cmocka_unit_test_setup_teardown(wrong_names_in_one_string, setup, teardown),
 		cmocka_unit_test_setup_teardown(numbers_of_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(wrong_pipes, setup, teardown),
 		cmocka_unit_test_setup_teardown(wrong_servers, setup, teardown),

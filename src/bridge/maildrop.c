@@ -2,7 +2,7 @@
 #include "base/buf.h"
 #include "bridge/session.h"
 
-enum { MESSAGES_MAX = 10000000, UIDL_MAX = 70 };
+enum { MESSAGES_MAX = 10000000, UIDL_MAX = 70, NAMES_MAX = MESSAGES_MAX * (UIDL_MAX + 1) };
 
 struct drop {
 	size_t count;
@@ -31,6 +31,16 @@ static bool is_printable(const uint8_t *name, size_t len)
 	return true;
 }
 
+static bool is_name(const uint8_t *name, size_t len)
+{
+	return len && len <= UIDL_MAX && is_printable(name, len);
+}
+
+static bool complain_of_name(const struct lm_bx_call *call, size_t i)
+{
+	return complain(call, i, "1 to 70 printable ASCII characters without spaces");
+}
+
 /* Names move while more come: only their lengths are noted. */
 static bool read_name(const struct lm_bx_call *call, struct drop *d, size_t i)
 {
@@ -43,8 +53,8 @@ static bool read_name(const struct lm_bx_call *call, struct drop *d, size_t i)
 	if (lm_buf_room(&d->names, UIDL_MAX, &room))
 		return no_memory(call);
 	len = call->ops->octets(call->host, name, room, UIDL_MAX);
-	if (len == 0 || len > UIDL_MAX || !is_printable(room, len))
-		return complain(call, i, "1 to 70 printable ASCII characters without spaces");
+	if (!is_name(room, len))
+		return complain_of_name(call, i);
 	lm_buf_grew(&d->names, len);
 	d->messages[i].uidl.len = len;
 	return true;
@@ -98,25 +108,75 @@ static void settle_names(struct drop *d)
 	}
 }
 
-static bool read_drop(const struct lm_bx_call *call, struct drop *d)
+static bool read_list(const struct lm_bx_call *call, struct drop *d)
 {
 	size_t names;
 
-	if (!lm_bx_arg_array(call, 2, "octets", MESSAGES_MAX, &d->count) ||
-	    !lm_bx_arg_array(call, 3, "uidls", MESSAGES_MAX, &names))
+	if (!lm_bx_arg_array(call, 3, "uidls", MESSAGES_MAX, &names))
 		return false;
 	if (names != d->count) {
 		(void)lm_bx_throw(call, LM_E_MISUSE, "%zu sizes but %zu names", d->count, names);
 		return false;
 	}
+	for (size_t i = 0; i < d->count; i++)
+		if (!read_name(call, d, i))
+			return false;
+	settle_names(d);
+	return true;
+}
+
+static bool take_text(const struct lm_bx_call *call, struct drop *d)
+{
+	size_t len = call->ops->octets(call->host, call->args[3], NULL, 0);
+	uint8_t *room;
+
+	if (lm_buf_room(&d->names, len + 1, &room))
+		return no_memory(call);
+	lm_buf_grew(&d->names, len ? call->ops->octets(call->host, call->args[3], room, len) : 0);
+	return true;
+}
+
+/* All names in one string, with a space between each two: much faster than one by one. */
+static bool read_text(const struct lm_bx_call *call, struct drop *d)
+{
+	const uint8_t *at, *end;
+	size_t i = 0;
+
+	if (!take_text(call, d))
+		return false;
+	at = d->names.data;
+	end = at + d->names.len;
+	while (d->names.len && at <= end) {
+		const uint8_t *space = memchr(at, ' ', (size_t)(end - at));
+		size_t len = (size_t)((space ? space : end) - at);
+
+		if (!is_name(at, len))
+			return complain_of_name(call, i);
+		if (i < d->count)
+			d->messages[i].uidl = lm_bytes(at, len);
+		i++;
+		at += len + 1;
+	}
+	if (i == d->count)
+		return true;
+	(void)lm_bx_throw(call, LM_E_MISUSE, "%zu sizes but %zu uidls, which have no spaces",
+	                  d->count, i);
+	return false;
+}
+
+static bool read_drop(const struct lm_bx_call *call, struct drop *d)
+{
+	bool is_text = lm_bx_arg_kind(call, 3) == LM_HOST_STRING;
+
+	if (!lm_bx_arg_array(call, 2, "octets", MESSAGES_MAX, &d->count))
+		return false;
 	d->messages = lm_alloc_zero(d->count + 1, sizeof(*d->messages));
 	if (!d->messages)
 		return no_memory(call);
 	for (size_t i = 0; i < d->count; i++)
-		if (!read_size(call, d, i) || !read_name(call, d, i))
+		if (!read_size(call, d, i))
 			return false;
-	settle_names(d);
-	return !has_twins(call, d);
+	return (is_text ? read_text(call, d) : read_list(call, d)) && !has_twins(call, d);
 }
 
 /* An older list is no longer read: its decision is over. */
@@ -139,7 +199,7 @@ struct lm_host_value *lm_bx_answerMaildrop(const struct lm_bx_call *call)
 
 	if (!lm_bx_decision_of(call, &s))
 		return NULL;
-	lm_buf_init(&d.names, (size_t)MESSAGES_MAX * UIDL_MAX);
+	lm_buf_init(&d.names, NAMES_MAX);
 	if (read_drop(call, &d)) {
 		if (s)
 			keep(s, &d);

@@ -146,6 +146,22 @@ static void bad_maildrop(void **state)
 	close(fd);
 }
 
+static void names_in_one_string(void **state)
+{
+	int fd = fake_connect(&fake, server, "pop3");
+	struct lm_host_value *e = pop3_maildrop(&fake, fd), *two;
+
+	(void)state;
+	two = fake_array(&fake, 2, fake_number(&fake, 1), fake_number(&fake, 2));
+	fake_call(&fake, "answerMaildrop",
+	          FAKE_ARGS(POP3_OF(e), two, fake_string(&fake, "one second")));
+	lm_rig_expect(fd, "+OK");
+	lm_rig_chat(fd, "STAT\r\n", "+OK 2 3");
+	lm_rig_chat(fd, "UIDL 1\r\n", "+OK 1 one\r\n");
+	lm_rig_chat(fd, "UIDL 2\r\n", "+OK 2 second\r\n");
+	close(fd);
+}
+
 static void cut_by_script(void **state)
 {
 	int fd = pop3_login(&fake, server);
@@ -218,6 +234,34 @@ static void hearsay(void **state)
 	fake_expect(&fake, "DISCONNECT");
 }
 
+static int setup_judging(void **state)
+{
+	(void)state;
+	return start("AUTH AUTH_DONE MAILDROP", "");
+}
+
+/* Of how logins ended, only what failed is asked about. */
+static void judgement(void **state)
+{
+	int fd = fake_connect(&fake, server, "pop3");
+	struct lm_host_value *e = pop3_auth(&fake, fd);
+
+	(void)state;
+	fake_call(&fake, "answer", FAKE_ARGS(POP3_OF(e), fake_number(&fake, LM_E_AUTH)));
+	e = fake_expect(&fake, "AUTH_DONE");
+	assert_false(fake_truth(e, "ok"));
+	fake_call(&fake, "answer",
+	          FAKE_ARGS(POP3_OF(e), fake_number(&fake, LM_E_AUTH),
+	                    fake_string(&fake, "not you")));
+	lm_rig_expect(fd, "-ERR [AUTH] not you");
+	lm_rig_say(fd, "USER anna\r\nPASS secret\r\n");
+	e = fake_expect(&fake, "AUTH");
+	fake_call(&fake, "answerUser", FAKE_ARGS(POP3_OF(e), fake_string(&fake, "anna")));
+	pop3_give_two(&fake, fake_expect(&fake, "MAILDROP"));
+	lm_rig_expect(fd, "+OK");
+	close(fd);
+}
+
 static void apop(void **state)
 {
 	int fd = fake_connect(&fake, server, "pop3");
@@ -256,10 +300,12 @@ int main(void)
 		T(bytes_are_let_go),
 		T(refusals),
 		T(bad_maildrop),
+		T(names_in_one_string),
 		T(cut_by_script),
 		T(apop),
 		cmocka_unit_test_setup_teardown(silence, setup_silent, teardown),
 		cmocka_unit_test_setup_teardown(hearsay, setup_hearing, teardown),
+		cmocka_unit_test_setup_teardown(judgement, setup_judging, teardown),
 	};
 #undef T
 

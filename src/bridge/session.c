@@ -27,14 +27,6 @@ static void session_free(struct lm_bx_session *s)
 	lm_free(s);
 }
 
-static bool set_number(struct lm_bridge *bridge, struct lm_host *host, struct lm_host_value *object,
-                       const char *name, double number)
-{
-	struct lm_host_value *value = bridge->host.ops->number(host, number);
-
-	return value && bridge->host.ops->set(host, object, name, value);
-}
-
 /* ---- on the script's thread ---- */
 
 void lm_bx_session_cut(struct lm_bridge *bridge, struct lm_bx_session *s)
@@ -128,16 +120,16 @@ static bool tell_end(struct lm_bridge *bridge, struct lm_host *host, struct lm_b
                      struct lm_host_value **out_value)
 {
 	struct lm_bx_session *s = lm_container(entry, struct lm_bx_session, end);
-	struct lm_host_value *object = bridge->host.ops->object(host);
-	bool ok = object && set_number(bridge, host, object, "type", LM_EVENT_DISCONNECT) &&
-	          set_number(bridge, host, object, "server", (double)s->server->thing.number) &&
-	          set_number(bridge, host, object, "session", (double)s->thing.number) &&
-	          set_number(bridge, host, object, "event", 0);
+	struct lm_bx_late numbers = { .count = 0 };
 
+	add_late(&numbers, "type", LM_EVENT_DISCONNECT);
+	add_late(&numbers, "server", s->server->thing.number);
+	add_late(&numbers, "session", s->thing.number);
+	add_late(&numbers, "event", 0);
 	lm_bx_remove(bridge, &s->thing);
 	session_free(s);
-	*out_value = ok ? object : NULL;
-	return ok;
+	*out_value = lm_bx_numbers(bridge, host, &numbers);
+	return *out_value != NULL;
 }
 
 static void drop_end(struct lm_bridge *bridge, struct lm_host *host, struct lm_bx_entry *entry)
@@ -280,6 +272,12 @@ static void set_self(struct lm_bx_session *s, struct lm_ticket ticket)
 	pthread_mutex_unlock(&s->server->bridge->lock);
 }
 
+/* Script has said yes to its credentials already: another way there and back would only cost. */
+static bool is_good_login(const struct lm_event *event)
+{
+	return event->type == LM_EVENT_AUTH_DONE && event->auth.ok;
+}
+
 static enum lm_verdict handler_decide(void *context, void **slot, const struct lm_event *event,
                                       struct lm_reply *out_reply, struct lm_ticket ticket)
 {
@@ -297,7 +295,7 @@ static enum lm_verdict handler_decide(void *context, void **slot, const struct l
 		return LM_ANSWERED;
 	if (event->type == LM_EVENT_BODY)
 		return decide_body(s, event, out_reply, ticket);
-	if (!(server->decides & LM_EVENT_BIT(event->type)))
+	if (!(server->decides & LM_EVENT_BIT(event->type)) || is_good_login(event))
 		return LM_PROCEED;
 	told = decision_new(s, event);
 	if (!told)

@@ -238,6 +238,19 @@ static struct lm_host_value *entry_of(struct lm_bridge *bridge, struct lm_host *
 	return record_of(&t, &m);
 }
 
+struct lm_host_value *lm_bx_numbers(struct lm_bridge *bridge, struct lm_host *host,
+                                    const struct lm_bx_late *numbers)
+{
+	struct teller t = { host, bridge->host.ops, NULL };
+	struct members m;
+
+	m.count = 0;
+	for (size_t i = 0; i < numbers->count; i++)
+		if (!add_member(&m, numbers->names[i], t.ops->number(host, numbers->numbers[i])))
+			return NULL;
+	return record_of(&t, &m);
+}
+
 static void told_free(struct lm_bx_told *told)
 {
 	blocks_free(told->fields, told->count);

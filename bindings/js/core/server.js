@@ -123,7 +123,7 @@ class Event {
 	}
 
 	maildrop(octets, uidls) {
-		this.#once(native.answerMaildrop, octets, uidls);
+		this.#once(native.answerMaildrop, octets, uidls.join(' '));
 	}
 
 	bytes(bytes) {
