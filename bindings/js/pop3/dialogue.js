@@ -30,21 +30,20 @@ class Dialogue {
 		this.#server = server;
 		this.#session = session;
 		this.#settings = settings;
-		const known = { language: () => this.#language(), banner: () => this.#banner() };
-		this.connection = new PopServerConnection(settings.server, new PopSocket(session),
-			new PopServerSession(known));
+		this.connection = new PopServerConnection(settings.server, () => new PopSocket(session),
+			new PopServerSession(this));
 	}
 
 	get #secure() {
 		return this.#session.info.listener === 'pop3s';
 	}
 
-	#language() {
+	language() {
 		const { languages, language } = this.#settings;
 		return (languages.get(this.#session.info.language) ?? languages.get(language)).language;
 	}
 
-	#banner() {
+	banner() {
 		const { stamp } = this.#session.info;
 		return stamp ? PopBanner.decode(stamp) : new PopBanner('', this.#settings.hostname);
 	}
@@ -62,10 +61,13 @@ class Dialogue {
 	gone() {
 		if (!this.#connected)
 			return;
-		this.connection.popSocket.emit('close', false);
-		this.connection.emit('close');
-		this.#settings.tell(this.connection, 'client_disconnected', this.#secure,
-			this.connection.popSocket);
+		this.connection.tellClosed();
+		this.#tell('client_disconnected');
+	}
+
+	#tell(name) {
+		if (this.#settings.server.listenerCount(name) > 0)
+			this.#settings.tell(this.connection, name, this.#secure, this.connection.popSocket);
 	}
 
 	#forget() {
@@ -75,7 +77,7 @@ class Dialogue {
 	}
 
 	#words(key, say = {}) {
-		return wordsOf(this.#language(), key, say, this.connection);
+		return wordsOf(this.language(), key, say, this.connection);
 	}
 
 	/* ---- events, by their names ---- */
@@ -86,8 +88,7 @@ class Dialogue {
 
 	CONNECT() {
 		this.#connected = true;
-		this.#settings.tell(this.connection, 'client_connected', this.#secure,
-			this.connection.popSocket);
+		this.#tell('client_connected');
 	}
 
 	COMMAND() {

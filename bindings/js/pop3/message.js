@@ -85,7 +85,8 @@ function checkMessages(messages, name) {
 	if (!Array.isArray(messages))
 		throw new TypeError(`${name}: an array of PopMessage is wanted, not ${kindOf(messages)}`);
 	const octets = [], uidls = [];
-	for (const [i, message] of messages.entries()) {
+	for (let i = 0; i < messages.length; i++) {
+		const message = messages[i];
 		if (typeof message !== 'object' || message === null)
 			throw new TypeError(`${name}: [${i}]: a PopMessage is wanted, not ${kindOf(message)}`);
 		const { uid, size } = message;

@@ -50,12 +50,13 @@ class PopServer extends host.EventEmitter {
 			decides.push('SAY');
 		if (sni !== undefined)
 			decides.push('CERTIFICATE');
+		const given = this.#makeSettings();
 		const core = new Server({
 			decides,
 			hears: HEARS,
 			deadline: callbackTimeout,
 			event: (session, event) => {
-				session.data ??= this.#begin(session);
+				session.data ??= new Dialogue(core, session, given);
 				session.data.take(event);
 			},
 			gone: (session) => session.data?.gone(),
@@ -68,13 +69,14 @@ class PopServer extends host.EventEmitter {
 		return core;
 	}
 
-	#begin(session) {
+	/** What sessions need of their server. */
+	#makeSettings() {
 		const { languages, sni, name } = this.#arguments;
-		return new Dialogue(this.#core, session, {
+		return {
 			server: this, callbacks: this.#callbacks, sni, hostname: name,
 			language: languages.tag, languages: languages.map,
 			tell: (connection, ...event) => this.#tell(connection, ...event),
-		});
+		};
 	}
 
 	#failed(error, session, name, event) {

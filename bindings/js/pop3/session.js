@@ -12,25 +12,41 @@ class PopSession {
 	}
 }
 
+const NONE = new Set();
+
+/** The user's own data as `session.udata.user`. */
+class SessionData {
+	#session;
+
+	constructor(session) {
+		this.#session = session;
+	}
+
+	get user() {
+		return this.#session.user?.udata;
+	}
+}
+
 class PopServerSession extends PopSession {
 	user = null;
 	messages = null;
 	invalid_command_count = 0;
-	/** The user's own data as `session.udata.user`. */
-	udata;
+	#udata;
 	#known;
-	#deleted = new Set(); // numbers, from 1
+	#deleted = NONE; // numbers, from 1
 
 	/** `known`: { language(): the present one, banner() }. */
 	constructor(known) {
 		super(PopSessionState.Authorization);
 		this.#known = known;
-		const session = this;
-		this.udata = {
-			get user() {
-				return session.user?.udata;
-			},
-		};
+	}
+
+	get udata() {
+		return this.#udata ??= new SessionData(this);
+	}
+
+	set udata(value) {
+		this.#udata = value;
 	}
 
 	get language() {
@@ -75,11 +91,13 @@ class PopServerSession extends PopSession {
 
 	/** Of the server: DELE, RSET, and the end of a login that came to nothing. */
 	mark(number) {
+		if (this.#deleted === NONE)
+			this.#deleted = new Set();
 		this.#deleted.add(number);
 	}
 
 	unmark() {
-		this.#deleted.clear();
+		this.#deleted = NONE;
 	}
 
 	forget() {
@@ -91,12 +109,29 @@ class PopServerSession extends PopSession {
 class PopServerConnection extends EventEmitter {
 	/** The application's. */
 	udata = undefined;
+	#popSocket;
+	#makeSocket;
 
-	constructor(server, popSocket, session) {
+	/** `makeSocket`: gives its PopSocket, once somebody wants it. */
+	constructor(server, makeSocket, session) {
 		super();
 		this.server = server;
-		this.popSocket = popSocket;
 		this.session = session;
+		this.#makeSocket = makeSocket;
+	}
+
+	get popSocket() {
+		return this.#popSocket ??= this.#makeSocket();
+	}
+
+	set popSocket(socket) {
+		this.#popSocket = socket;
+	}
+
+	/** Of the server: the client is gone. */
+	tellClosed() {
+		this.#popSocket?.emit('close', false);
+		this.emit('close');
 	}
 
 	get pop_socket() {
