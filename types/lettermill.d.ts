@@ -795,6 +795,8 @@ export interface SmtpAuthResponse {
 	user?: any;
 	/** SCRAM: what the client must prove to know. */
 	password?: string;
+	/** Whom a client may act as that asked for it. */
+	authzid?: string;
 	/** Why not. */
 	message?: string;
 	responseCode?: number;

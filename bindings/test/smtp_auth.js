@@ -1,6 +1,6 @@
 'use strict';
 // Logins at SmtpServer: every mechanism, what onAuth is shown, and who is let in.
-const { test, assert, lettermill, inside, host } = require('./harness');
+const { test, assert, lettermill, inside, file } = require('./harness');
 const { start, greeted, hello, expect, ENVELOPE } = require('./lib/smtp');
 const { Buffer, octets, hmacMd5 } = inside('host');
 const { SmtpClient } = lettermill;
@@ -177,5 +177,43 @@ test('a login that fails is told to the log, one that does not, too', async (t) 
 	for (const tnx of ['listen', 'connection', 'authfail', 'auth'])
 		assert.ok(told.includes(tnx), `${tnx} of ${told}`);
 	assert.ok(!JSON.stringify(lines).includes('secret'));
-	assert.ok(host === 'node' || host === 'lettermill');
+});
+
+test('EXTERNAL: whom a certificate names', async (t) => {
+	const pair = (name) => ({ cert: file(`${name}.pem`), key: file(`${name}.key`) });
+	const seen = [];
+	const { port, got } = await start(t, {
+		...pair('server'), ca: file('ca.pem'), requestCert: true, rejectUnauthorized: false,
+		authOptional: false, authMethods: ['EXTERNAL', 'PLAIN'],
+		onAuth(auth, session, done) {
+			seen.push(auth);
+			done(null, auth.username === 'u1' ? { user: auth.username } : {});
+		},
+	});
+	const log = (name) => SmtpClient.connect({ host: 'localhost', port, mechanism: 'EXTERNAL',
+		tls: { mode: 'starttls', ca: file('ca.pem'), ...pair(name) } });
+	const client = await log('u1');
+	await client.send({ from: 'a@x', to: 'b@x', raw: 'Subject: x\n\nx\n' });
+	await client.quit();
+	assert.equal(got[0].session.user, 'u1');
+	assert.equal(got[0].session.transmissionType, 'ESMTPSA');
+	await assert.rejects(log('u2'));
+	await assert.rejects(log('stranger'));
+	assert.deepEqual(seen, [{ method: 'EXTERNAL', username: 'u1' }, { method: 'EXTERNAL', username: 'u2' }]);
+});
+
+test('whoever wants to act as another needs a yes that names him', async (t) => {
+	const seen = [];
+	const { port } = await start(t, {
+		authOptional: false, maxAuthFailures: 10,
+		onAuth(auth, session, done) {
+			seen.push(auth.authzid);
+			done(null, { user: auth.username, authzid: auth.username === 'boss' ? auth.authzid : 'x' });
+		},
+	});
+	const as = (whom, user) => `AUTH PLAIN ${base64(`${whom}\0${user}\0x`)}`;
+	const c = await hello(t, port);
+	await expect(c, as('boss', 'anna'), /^535 /, as('anna', 'boss'), /^235 /);
+	await expect(await hello(t, port), as('Anna', 'anna'), /^235 /);
+	assert.deepEqual(seen, ['boss', 'anna', undefined]);
 });

@@ -15,10 +15,15 @@ function challengeOf({ challenge, response }) {
 	};
 }
 
-function authOf(entry) {
-	const { kind, mechanism, authcid, authzid } = entry;
-	const auth = { method: mechanism, username: authcid || authzid };
-	if (authzid !== '' && authzid !== auth.username)
+/** Who proves himself; with EXTERNAL it is the certificate that says so, not the client. */
+function nameOf({ kind, authcid, authzid }, info) {
+	return kind === 'EXTERNAL' ? info.peerName : authcid || authzid;
+}
+
+function authOf(entry, info) {
+	const { kind, mechanism, authzid } = entry;
+	const auth = { method: mechanism, username: nameOf(entry, info) };
+	if (authzid !== '' && authzid.toLowerCase() !== auth.username.toLowerCase())
 		auth.authzid = authzid;
 	if (kind === 'PASSWORD')
 		auth.password = entry.password;
@@ -39,9 +44,14 @@ function checkResponse(response) {
 	return response;
 }
 
-function accept(event, response) {
+/** RFC 4422 2: to act as another needs a yes that names him. */
+const mayAct = (auth, response) => auth.authzid === undefined || response.authzid === auth.authzid;
+
+function accept(event, auth, response) {
 	const { mechanism } = event.entry;
-	if (mechanism === 'CRAM-MD5') {
+	if (auth.method === 'EXTERNAL' || auth.authzid !== undefined) {
+		event.user(auth.authzid ?? auth.username);
+	} else if (mechanism === 'CRAM-MD5') {
 		event.proven();
 	} else if (SCRAM.test(mechanism)) {
 		if (typeof response.password !== 'string')
@@ -55,7 +65,7 @@ function accept(event, response) {
 /** Answer an AUTH event by onAuth. then(user) where it said yes, which for SCRAM is the first half;
  * refused(line) where it said no. */
 function decideAuth(server, event, { takesDone, fn, then, refused }) {
-	const auth = authOf(event.entry);
+	const auth = authOf(event.entry, event.session.info);
 	const no = (code, text, enhanced) => {
 		event.no('AUTH', { code, text, enhanced, close: code === 421 });
 		refused(`${code} ${text}`);
@@ -66,8 +76,8 @@ function decideAuth(server, event, { takesDone, fn, then, refused }) {
 			return;
 		}
 		const response = checkResponse(value);
-		if (response.user) {
-			accept(event, response);
+		if (response.user && mayAct(auth, response)) {
+			accept(event, auth, response);
 			then(response.user);
 		} else {
 			const code = refusalOf(response, 535)[0];
