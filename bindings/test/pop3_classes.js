@@ -106,3 +106,14 @@ test('small_things', () => {
 	assert.equal(EmailAddress.fromAddress('a@b').address, 'a@b');
 	assert.throws(() => new PopServerStream(), { code: 'UNSUPPORTED' });
 });
+
+test('sessions_made_by_hand', () => {
+	const { PopServerSession, PopServerConnection, English } = lettermill;
+	const session = new PopServerSession(English);
+	assert.equal(session.language, English);
+	assert.equal(session.banner, session.banner);
+	assert.deepEqual([session.state, session.user, session.messages, session.deleted_messages],
+		['AUTHORIZATION', null, null, []]);
+	const connection = new PopServerConnection(null, null, session);
+	assert.equal(connection.session, session);
+});

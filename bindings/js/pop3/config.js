@@ -36,7 +36,8 @@ class PopServerConfig {
 
 const NAMED = ['getUser', 'hasExistingSession', 'comparePassword', 'getMessages', 'deleteMessages'];
 for (const name of NAMED)
-	PopServerConfig.prototype[name] = notImplemented(name);
+	if (name !== 'hasExistingSession')
+		PopServerConfig.prototype[name] = notImplemented(name);
 
 const PAIRS = {
 	user: ['get_user', 'getUser'],

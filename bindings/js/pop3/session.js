@@ -1,6 +1,7 @@
 'use strict';
 // What is known of a session and its connection.
 const { EventEmitter } = require('../host');
+const { PopBanner } = require('./banner');
 
 const PopSessionState = Object.freeze({
 	Authorization: 'AUTHORIZATION', Transaction: 'TRANSACTION',
@@ -27,6 +28,24 @@ class SessionData {
 	}
 }
 
+/** What a session knows that no server made. */
+class ByHand {
+	#language;
+	#banner = new PopBanner();
+
+	constructor(language) {
+		this.#language = language;
+	}
+
+	language() {
+		return this.#language;
+	}
+
+	banner() {
+		return this.#banner;
+	}
+}
+
 class PopServerSession extends PopSession {
 	user = null;
 	messages = null;
@@ -35,10 +54,10 @@ class PopServerSession extends PopSession {
 	#known;
 	#deleted = NONE; // numbers, from 1
 
-	/** `known`: { language(): the present one, banner() }. */
+	/** A language, or { language(): the present one, banner() }. */
 	constructor(known) {
 		super(PopSessionState.Authorization);
-		this.#known = known;
+		this.#known = typeof known?.language === 'function' ? known : new ByHand(known);
 	}
 
 	get udata() {
@@ -112,12 +131,12 @@ class PopServerConnection extends EventEmitter {
 	#popSocket;
 	#makeSocket;
 
-	/** `makeSocket`: gives its PopSocket, once somebody wants it. */
-	constructor(server, makeSocket, session) {
+	/** `socket`: its PopSocket, or a function that makes it once somebody wants it. */
+	constructor(server, socket, session) {
 		super();
 		this.server = server;
 		this.session = session;
-		this.#makeSocket = makeSocket;
+		this.#makeSocket = typeof socket === 'function' ? socket : () => socket;
 	}
 
 	get popSocket() {
