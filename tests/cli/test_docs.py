@@ -134,6 +134,10 @@ def test_node(folder):
     run_node_document(folder, "node.md")
 
 
+def test_node_clients(folder):
+    run_node_document(folder, "node-clients.md")
+
+
 def test_running(folder):
     run_document(folder, "running.md")
 
