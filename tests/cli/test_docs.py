@@ -105,7 +105,7 @@ def test_tests_named_in_documents_exist(folder):
     del folder
     for document in ("README.md", "docs/octets.md"):
         for line in (ROOT / document).read_text().splitlines():
-            for named in re.findall(r"`([a-z0-9_]+)\.([a-z0-9_]+)`", line.partition("e2e")[2]):
+            for named in re.findall(r"`([a-z0-9_]+)\.(?!py`)([a-z0-9_]+)`", line.partition("e2e")[2]):
                 kind = "" if named[0].startswith("script_") else "test_"
                 module = ROOT / f"tests/e2e/{kind}{named[0]}.py"
                 assert module.exists() and f"def {named[1]}(" in module.read_text(), \
