@@ -23,9 +23,10 @@ function still(bytes) {
 	return bytes;
 }
 
-const { answerBytes, clientBytes } = native;
+const { answerBytes, clientBytes, pipeWrite } = native;
 native.answerBytes = (session, event, bytes) => answerBytes(session, event, still(bytes));
 native.clientBytes = (client, event, bytes) => clientBytes(client, event, still(bytes));
+native.pipeWrite = (pipe, bytes, last) => pipeWrite(pipe, still(bytes), last);
 
 // The engine's own way where it can be taken; Node.js 18 cannot tell.
 const { isWellFormed } = String.prototype;

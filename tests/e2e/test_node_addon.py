@@ -61,6 +61,12 @@ class Script:
             self.process.send_signal(signal.SIGKILL)
         self.process.communicate()
 
+    def kill_with_nothing_said(self):
+        self.process.kill()
+        out, err = self.process.communicate()
+        assert out == "", out
+        nodes.check(err)
+
     def line(self):
         ready, _, _ = select.select([self.process.stdout], [], [], 30 * self.t.patience)
         line = self.process.stdout.readline() if ready else ""
@@ -329,6 +335,46 @@ def addon_that_is_missing(t):
         done = tools.run(*nodes.first(), "-e", "require(process.argv[1])", f"{ROOT}/bindings/node",
                          env={"LETTERMILL_ADDON": named}, code=1)
         assert words in done.err.decode(), done
+
+
+@test
+def messages_stay_in_place(t):
+    """Octets that are being sent can neither be given away to a worker nor shrunk under the feet of
+    the threads that read them."""
+    script = Script(t, """
+    const size = 3000000;
+    const fill = (bytes) => bytes.fill(0x61).fill(0x0a, -1).fill(0x0d, -2, -1);
+    const whole = fill(new Uint8Array(size));
+    const made = [() => whole];
+    if (ArrayBuffer.prototype.resize)
+        made.push(() => fill(new Uint8Array(new ArrayBuffer(size, { maxByteLength: 2 * size }))));
+    const server = serve({}, {
+        MAILDROP: (event) => event.maildrop([size, size], ['a', 'b']),
+        RETR(event) {
+            const bytes = made[(event.entry.number - 1) % made.length]();
+            event.bytes(bytes);
+            try {
+                structuredClone(bytes, { transfer: [bytes.buffer] });
+            } catch (error) {
+                if (error.name !== 'DataCloneError')
+                    throw error;
+            }
+            bytes.buffer.resizable && bytes.buffer.byteLength && bytes.buffer.resize(0);
+            if (bytes === whole && whole.length !== size)
+                console.log('given away');
+        },
+    });
+    console.log(portOf(server));
+    """)
+    client = poplib.POP3("127.0.0.1", int(script.line()), timeout=30)
+    poplib._MAXLINE, most = 4_000_000, poplib._MAXLINE
+    t.cleanup(lambda: setattr(poplib, "_MAXLINE", most))
+    client.user("u1")
+    client.pass_("secret")
+    for number in (1, 2):
+        assert client.retr(number)[1] == [b"a" * 2_999_998]
+    client.quit()
+    script.kill_with_nothing_said()
 
 
 REPORT = """
