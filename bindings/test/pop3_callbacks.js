@@ -17,6 +17,11 @@ const BREAK = {
 	},
 	rejects: () => Promise.reject(new Error('rejected on purpose')),
 	rejects_with_nothing: () => Promise.reject(),
+	rejects_with_a_trap: () => Promise.reject(Object.defineProperty(new Error('a trap'), 'code', {
+		get: () => {
+			throw new Error('sprung');
+		},
+	})),
 	hangs: () => new Promise(() => {}),
 	is_no_promise: () => ({ then: () => {
 		throw new Error('then() throws');
@@ -76,7 +81,8 @@ async function breaks(t, name, fn, like) {
 
 const LIKE = {
 	throws: /thrown on purpose/, rejects: /rejected on purpose/, hangs: /within 300 ms/,
-	rejects_with_nothing: /failed with undefined/, is_no_promise: /then\(\) throws/,
+	rejects_with_nothing: /failed with undefined/, rejects_with_a_trap: /a trap/,
+	is_no_promise: /then\(\) throws/,
 };
 
 for (const name of Object.keys(STEPS))

@@ -10,6 +10,10 @@ const BREAK = {
 	}, /thrown on purpose/],
 	rejects: [() => Promise.reject(new Error('rejected on purpose')), /rejected on purpose/],
 	rejects_with_nothing: [() => Promise.reject(), /undefined/],
+	rejects_with_a_trap: [() => Promise.reject(Object.defineProperty(new Error('a trap'),
+		'responseCode', { get: () => {
+			throw new Error('sprung');
+		} })), /a trap/],
 	hangs: [() => new Promise(() => {}), /within 300 ms/],
 	hangs_with_a_callback: [(session, a, done) => void done, /within 300 ms/],
 	throws_behind_its_answer: [(...args) => {
@@ -111,17 +115,20 @@ test('onData that never reads costs its session a temporary failure', async (t) 
 	assert.match(await send(c), /^250/);
 }, 60000);
 
-test('onClose breaks', async (t) => {
-	const { port, errors } = await start(t, {
-		onClose() {
-			throw new Error('closed on purpose');
-		},
+for (const [how, onClose] of Object.entries({
+	throws() {
+		throw new Error('closed on purpose');
+	},
+	rejects: () => Promise.reject(new Error('closed on purpose')),
+}))
+	test(`onClose ${how}`, async (t) => {
+		const { port, errors } = await start(t, { onClose });
+		await expect(await hello(t, port), 'QUIT', /^221/);
+		await until(() => errors.length === 1);
+		assert.match(errors[0].error.message, /closed on purpose/);
+		assert.equal(errors[0].name, 'onClose');
+		await hello(t, port);
 	});
-	await expect(await hello(t, port), 'QUIT', /^221/);
-	await until(() => errors.length === 1);
-	assert.match(errors[0].error.message, /closed on purpose/);
-	await hello(t, port);
-});
 
 test('a callback that answers twice answered once', async (t) => {
 	const { port, got } = await start(t, {

@@ -33,6 +33,7 @@ const host = require('../host');
 const { servers } = require('./pump');
 const { Deadlines } = require('./deadlines');
 const { feed } = require('./contents');
+const { peek } = require('./peek');
 const { native } = host;
 const { events, errors, codes, flags } = native.constants();
 
@@ -338,7 +339,7 @@ class Server {
 
 	contents(event, name, contents, finish = () => {}) {
 		feed(event, contents, this.#deadlines, (error) => {
-			if (error !== undefined && error.code !== 'CLOSED')
+			if (error !== undefined && peek(error, 'code') !== 'CLOSED')
 				this.fail(event, name, error);
 			finish(error);
 		});
@@ -347,7 +348,7 @@ class Server {
 	/** Something of the application failed: answer for it, and tell. */
 	fail(event, name, error) {
 		if (!event.answered)
-			event.no(error?.code === 'TIMEOUT' ? 'TIMEOUT' : 'SCRIPT');
+			event.no(peek(error, 'code') === 'TIMEOUT' ? 'TIMEOUT' : 'SCRIPT');
 		this.#owner.failed(error ?? new Error(`${name} failed with ${error}`), event.session, name,
 			event);
 	}

@@ -6,10 +6,12 @@
 // declared without `done` answers by what it returns, or by a promise. An Error with a responseCode
 // that is thrown, or that a promise is rejected with, is a refusal, too; any other is a failure.
 
+const { peek } = require('../core/peek');
+
 const TEXT_MAX = 450;
 
 const codeOf = (error) => {
-	const code = error?.responseCode;
+	const code = peek(error, 'responseCode');
 	return Number.isInteger(code) && code >= 400 && code <= 599 ? code : undefined;
 };
 

@@ -81,7 +81,18 @@ class Connection {
 	gone() {
 		this.#cut('the client went before its message was complete');
 		this.#log('close', 'Connection closed to %s', this.clientHostname || this.remoteAddress);
-		this.#with.server.onClose(this.session);
+		this.#tellClosed();
+	}
+
+	/** Nothing waits for onClose, but it may fail, now or later. */
+	#tellClosed() {
+		const failed = (error) => this.#with.fail(error ?? new Error('onClose failed'), this.session,
+			'onClose');
+		try {
+			this.#with.server.onClose(this.session)?.then?.(undefined, failed);
+		} catch (error) {
+			failed(error);
+		}
 	}
 
 	/** A callback failed while `event` waited. */
