@@ -373,13 +373,14 @@ export class PopSession {
 }
 
 export class PopServerSession extends PopSession {
-	private constructor();
+	/** By hand, for tests of an application. */
+	constructor(language?: LanguageTexts);
 	user: PopUser | null;
 	/** What receive_messages gave. */
 	messages: PopMessage[] | null;
 	invalid_command_count: number;
 	/** `user`: the user's own udata. */
-	udata: { readonly user: any };
+	udata: { readonly user: any; [more: string]: any };
 	readonly language: Language;
 	readonly banner: PopBanner;
 	/** Messages that this session has marked; QUIT removes them. */
@@ -427,7 +428,7 @@ export class PopSocket extends EventEmitter {
 }
 
 export class PopServerConnection<Data = any> extends EventEmitter {
-	private constructor();
+	constructor(server: PopServer, socket: PopSocket | (() => PopSocket), session: PopServerSession);
 	/** The application's. */
 	udata: Data | undefined;
 	server: PopServer;
@@ -474,7 +475,7 @@ export class PopServerConfig implements PopServerNewCallbacks {
 		receive_messages: PopServerCallbacks['receive_messages'],
 		delete_messages: PopServerCallbacks['delete_messages'], default_language?: LanguageTexts);
 	getUser(user: EmailAddress, connection: PopServerConnection): Awaitable<PopUser | null | undefined>;
-	hasExistingSession(connection: PopServerConnection): Awaitable<boolean>;
+	hasExistingSession?(connection: PopServerConnection): Awaitable<boolean>;
 	comparePassword(raw: string, hash: any): Awaitable<boolean>;
 	getMessages(connection: PopServerConnection): Awaitable<PopMessage[]>;
 	deleteMessages(connection: PopServerConnection, messages: PopMessage[]): unknown;
