@@ -66,19 +66,19 @@ test('both_listeners', async (t) => {
 test('a_port_that_is_taken', async (t) => {
 	const { server } = await start(t);
 	const second = make('127.0.0.1', server.address().port, null);
-	await assert.rejects(second.run(), { code: 'EXISTS' });
+	await assert.rejects(second.run(), { code: 'EADDRINUSE' });
 	const told = [];
 	second.on('server_error', (secure, error) => told.push([secure, error.code]));
 	second.run();
 	await until(() => told.length === 1);
-	assert.deepEqual(told, [[false, 'EXISTS']]);
+	assert.deepEqual(told, [[false, 'EADDRINUSE']]);
 	const secure = make('127.0.0.1', null, server.address().port);
 	secure.on('server_error', (which, error) => told.push([which, error.code]));
-	await assert.rejects(secure.run(), { code: 'EXISTS' });
+	await assert.rejects(secure.run(), { code: 'EADDRINUSE' });
 	const both = make('127.0.0.1', 0, server.address().port);
 	both.on('server_error', (which, error) => told.push([which, error.code]));
-	await assert.rejects(both.run(), { code: 'EXISTS' });
-	assert.deepEqual(told.slice(1), [[true, 'EXISTS'], [true, 'EXISTS']]);
+	await assert.rejects(both.run(), { code: 'EADDRINUSE' });
+	assert.deepEqual(told.slice(1), [[true, 'EADDRINUSE'], [true, 'EADDRINUSE']]);
 	assert.equal(second.listening, false);
 });
 

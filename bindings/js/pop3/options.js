@@ -137,7 +137,8 @@ function listenersOf({ hostname, plain, secure, options }) {
 	for (const which of ['plain', 'secure']) {
 		const address = options[which]?.host ?? hostname ?? '0.0.0.0';
 		const port = checkPort(portOf(which, given[which], options), which);
-		listeners[which] = { port, endpoint: endpointOf(text(address, `${which}.host`), port) };
+		const endpoint = endpointOf(text(address, `${which}.host`), port);
+		listeners[which] = { host: address, port, endpoint };
 	}
 	return listeners;
 }

@@ -2,6 +2,7 @@
 // PopServer: callbacks of an application behind two listeners.
 const host = require('../host');
 const { Server } = require('../core/server');
+const { startError } = require('../core/start_error');
 const { readArguments } = require('./options');
 const { Callbacks } = require('./config');
 const { Dialogue } = require('./dialogue');
@@ -124,7 +125,9 @@ class PopServer extends host.EventEmitter {
 			this.#core.start();
 		} catch (error) {
 			await undefined; // Who hears of it may come behind run().
-			this.#tell(undefined, 'server_error', this.#isSecure(error), error);
+			const isSecure = this.#isSecure(error);
+			startError(error, this.#arguments.listeners[isSecure ? 'secure' : 'plain']);
+			this.#tell(undefined, 'server_error', isSecure, error);
 			throw error;
 		}
 		this.#closing = undefined;

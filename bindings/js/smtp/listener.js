@@ -60,17 +60,6 @@ function addressOf(endpoint) {
 		port: Number(endpoint.slice(at + 1)) };
 }
 
-const CODES = [['EADDRINUSE', /in use/i], ['EACCES', /permission denied/i],
-	['EADDRNOTAVAIL', /cannot assign/i], ['ENOTFOUND', /numbers only/]];
-
-/** An error of the start with the `code` that net.Server would have given it. */
-function startError(error, { port, host, path }) {
-	const found = CODES.find(([, words]) => words.test(error.message));
-	if (found === undefined)
-		return error;
-	return Object.assign(error, { code: found[0], syscall: 'listen', address: path ?? host, port });
-}
-
 class Listener extends EventEmitter {
 	#owner;
 
@@ -110,4 +99,4 @@ class Listener extends EventEmitter {
 	}
 }
 
-module.exports = { Listener, readListen, endpointOf, startError };
+module.exports = { Listener, readListen, endpointOf };

@@ -3,7 +3,8 @@
 const host = require('../host');
 const { Server } = require('../core/server');
 const { Connection } = require('./connection');
-const { Listener, readListen, endpointOf, startError } = require('./listener');
+const { startError } = require('../core/start_error');
+const { Listener, readListen, endpointOf } = require('./listener');
 const { loggerOf } = require('./logger');
 const { readOptions, secureSettings } = require('./options');
 
