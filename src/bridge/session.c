@@ -285,7 +285,9 @@ static enum lm_verdict decide_body(struct lm_bx_session *s, const struct lm_even
 		return verdict;
 	if (!stash(s, piece))
 		return refuse(out_reply, LM_E_NOMEM);
-	return is_stashing(s) ? verdict : tell_body(s, event, out_reply, ticket);
+	if (is_stashing(s) && s->stashed < LM_BX_STASH)
+		return verdict;
+	return tell_body(s, event, out_reply, ticket);
 }
 
 /* Script may have been told of it by a notice before. */
