@@ -172,18 +172,12 @@ static bool is_stashing(const struct lm_bx_session *s)
 	return !(s->server->decides & LM_EVENT_BIT(LM_EVENT_DATA));
 }
 
-/* It is told, or freed. */
-static void stash_gone(struct lm_bx_session *s)
-{
-	s->stash = NULL;
-	s->stashed = s->stash_room = 0;
-}
-
 /* What is left of a message that nobody wants any more goes, too. */
 static void begin_message(struct lm_bx_session *s)
 {
 	lm_free(s->stash);
-	stash_gone(s);
+	s->stash = NULL;
+	s->stashed = 0;
 	s->begun = false;
 }
 
@@ -196,7 +190,8 @@ static void put_stash(struct lm_bx_session *s, const struct lm_event *event,
 	if (!s->begun)
 		lm_bx_transaction_put(event->envelope, draft);
 	s->begun = true;
-	stash_gone(s);
+	s->stash = NULL;
+	s->stashed = 0;
 }
 
 static struct lm_bx_told *decision_new(struct lm_bx_session *s, const struct lm_event *event)
@@ -234,7 +229,8 @@ static enum lm_verdict tell_body(struct lm_bx_session *s, const struct lm_event 
 		put_stash(s, event, &draft);
 	} else {
 		lm_bx_bytes(&draft, "bytes", s->stash, len);
-		stash_gone(s);
+		s->stash = NULL;
+		s->stashed = 0;
 	}
 	told = told_new(s, event, &draft, 0);
 	if (!told)
@@ -249,44 +245,22 @@ static enum lm_verdict tell_body(struct lm_bx_session *s, const struct lm_event 
 	return full ? LM_PENDING : LM_ANSWERED;
 }
 
-static bool stash(struct lm_bx_session *s, struct lm_bytes piece)
-{
-	size_t room = s->stashed + piece.len;
-
-	if (room > s->stash_room) {
-		uint8_t *wider;
-
-		/* What comes piece by piece is not to be moved at each of them. */
-		if (s->stashed && room < s->stash_room * 2)
-			room = s->stash_room * 2 < LM_BX_STASH ? s->stash_room * 2 : LM_BX_STASH;
-		wider = lm_realloc(s->stash, room, 1);
-		if (!wider)
-			return false;
-		s->stash = wider;
-		s->stash_room = room;
-	}
-	memcpy(s->stash + s->stashed, piece.data, piece.len);
-	s->stashed += piece.len;
-	return true;
-}
-
 static enum lm_verdict decide_body(struct lm_bx_session *s, const struct lm_event *event,
                                    struct lm_reply *out_reply, struct lm_ticket ticket)
 {
 	struct lm_bytes piece = event->argument;
-	enum lm_verdict verdict = LM_ANSWERED;
+	uint8_t *wider;
 
 	if (!piece.len)
 		return LM_ANSWERED;
-	/* What is there goes first, before it would be moved into more room. */
-	if (s->stashed && s->stashed + piece.len > LM_BX_STASH)
-		verdict = tell_body(s, event, out_reply, ticket);
-	if (out_reply->result)
-		return verdict;
-	if (!stash(s, piece))
+	wider = lm_realloc(s->stash, s->stashed + piece.len, 1);
+	if (!wider)
 		return refuse(out_reply, LM_E_NOMEM);
+	memcpy(wider + s->stashed, piece.data, piece.len);
+	s->stash = wider;
+	s->stashed += piece.len;
 	if (is_stashing(s) && s->stashed < LM_BX_STASH)
-		return verdict;
+		return LM_ANSWERED;
 	return tell_body(s, event, out_reply, ticket);
 }
 

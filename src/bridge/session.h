@@ -51,7 +51,7 @@ struct lm_bx_session {
 	/** Octets of a message that wait to be told together; only where script does not decide
 	 * DATA. */
 	uint8_t *stash;
-	size_t stashed, stash_room;
+	size_t stashed;
 	bool begun; /**< a part of the message was told */
 
 	/* ---- under the bridge's lock ---- */
