@@ -12,13 +12,16 @@ const addon = require('./addon');
 
 const { setWake, octets, text, ...native } = addon.load(addon.find());
 
+// Where an ArrayBuffer has transfer() (Node.js 22), nothing can keep its octets in their place.
+const canMove = typeof ArrayBuffer.prototype.transfer === 'function';
+
 // Octets that other threads read in place must stay in their place: they can no longer be given
-// away to a worker, and what may shrink is copied.
+// away to a worker, and what may go or shrink nevertheless is copied.
 function still(bytes) {
 	if (!(bytes instanceof Uint8Array))
 		return bytes;
-	if (bytes.buffer.resizable || bytes.buffer.growable)
-		return Buffer.from(bytes);
+	if (canMove || bytes.buffer.resizable || bytes.buffer.growable)
+		return new Uint8Array(bytes);
 	markAsUntransferable(bytes.buffer);
 	return bytes;
 }

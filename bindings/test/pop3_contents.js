@@ -140,6 +140,26 @@ test('a_large_buffer', async (t) => {
 
 /* names and flags */
 
+test('a_buffer_that_is_taken_away_amid_retr', async (t) => {
+	const octets = new Uint8Array(12e6).fill(65);
+	const { server, errors } = await start(t, drop(new PopMessage('m', octets.length, octets)));
+	const { Pop3Client } = lettermill;
+	const client = await Pop3Client.connect({ host: '127.0.0.1', port: server.address().port,
+		tls: 'off', user: 'luke', password: 'hello' });
+	t.defer(() => client.close());
+	let right = 0;
+	for await (const piece of await client.retrieveStream(1)) {
+		if (!right) {
+			octets.buffer.transfer?.(10);
+			for (let i = 0; i < 20; i++)
+				new Uint8Array(12e6).fill(66);
+		}
+		right += piece.filter((octet) => octet === 65).length;
+	}
+	assert.equal(right, 12e6);
+	assert.deepEqual(errors, []);
+});
+
 test('uids', async (t) => {
 	class Id {
 		toString() {
