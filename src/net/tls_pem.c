@@ -72,17 +72,25 @@ static void unread(char *text)
 	lm_free(text);
 }
 
+struct phrase {
+	const char *text; /* NULL: none was given */
+	bool missed;      /* something is encrypted, and there was none */
+};
+
 /* A key under a password that was not given cannot be read by a server that starts alone; without
  * this OpenSSL asks the terminal. */
 static int give_passphrase(char *buf, int size, int writing, void *arg)
 {
-	const char *passphrase = arg;
-	size_t len = passphrase ? strlen(passphrase) : 0;
+	struct phrase *phrase = arg;
+	const char *text = phrase ? phrase->text : NULL;
+	size_t len = text ? strlen(text) : 0;
 
 	(void)writing;
-	if (!passphrase || len > (size_t)size)
+	if (phrase)
+		phrase->missed = !len;
+	if (!text || len > (size_t)size)
 		return -1;
-	memcpy(buf, passphrase, len);
+	memcpy(buf, text, len);
 	return (int)len;
 }
 
@@ -142,6 +150,8 @@ static const char *key_block(const char *text, size_t *out_len)
 static int read_keys(struct bag *bag, const char *source, const char *text, const char *passphrase,
                      struct lm_error *out_error)
 {
+	static const char locked[] = "is encrypted; give its passphrase with key-passphrase";
+	struct phrase phrase = { .text = passphrase };
 	size_t len;
 	const char *block = key_block(text, &len);
 
@@ -156,11 +166,11 @@ static int read_keys(struct bag *bag, const char *source, const char *text, cons
 			return fail(KEY, source, "more keys than make sense", out_error);
 		}
 		if (in)
-			key = PEM_read_bio_PrivateKey(in, NULL, give_passphrase,
-			                              (void *)(uintptr_t)passphrase);
+			key = PEM_read_bio_PrivateKey(in, NULL, give_passphrase, &phrase);
 		BIO_free(in);
 		if (!key)
-			return fail(KEY, source, lm_tls_reason(), out_error);
+			return fail(KEY, source, phrase.missed ? locked : lm_tls_reason(),
+			            out_error);
 		bag->keys[bag->key_count++] = key;
 	}
 	return 0;

@@ -158,6 +158,9 @@ static void a_passphrase_opens_a_key(void **state)
 			server.key_passphrase = wrong[k];
 			assert_err(lm_tls_context_new(&server, &context, &error), LM_E_CONFIG);
 			assert_non_null(strstr(error.text, i ? "locked.key: " : "key: "));
+			assert_int_equal(strstr(error.text, "encrypted; give its passphrase") !=
+			                         NULL,
+			                 k < 2);
 		}
 	}
 }
