@@ -158,6 +158,22 @@ test('whoever does not log in has few commands', async (t) => {
 		await expect(d, 'NOOP', /^250 /);
 });
 
+test('commands without a login are counted with authOptional, not where AUTH is disabled', async (t) => {
+	const mail = ['MAIL FROM:<a@x>', /^250 /, 'RCPT TO:<b@x>', /^250 /];
+	const { port } = await guarded(t, { maxAllowedUnauthenticatedCommands: undefined,
+		authOptional: true, maxErrors: 50 });
+	const c = await hello(t, port);
+	for (let i = 0; i < 8; i++)
+		await expect(c, 'NONSENSE', /^500 /);
+	await expect(c, ...mail, 'BDAT 3\r\na', /^250 /, 'BDAT 0', /^250 /, 'BDAT 0 LAST', /^250 /,
+		...mail, 'RSET', /^250 /, ...mail, 'RSET', /^250 /, 'NOOP', /^421 /);
+	const { port: open } = await guarded(t, { maxAllowedUnauthenticatedCommands: undefined,
+		disabledCommands: ['AUTH'] });
+	const d = await hello(t, open);
+	for (let i = 0; i < 9; i++)
+		await expect(d, ...mail, 'RSET', /^250 /);
+});
+
 test('no AUTH where it is disabled', async (t) => {
 	const { port } = await guarded(t, { disabledCommands: ['AUTH', 'STARTTLS'] });
 	const c = await greeted(t, port);

@@ -219,10 +219,12 @@ static bool is_http(struct lm_bytes line)
 	return target.len && version.len == 8 && !rest.len && lm_starts_nocase(version, "HTTP/");
 }
 
+/* Unknown commands count as errors do; a message in chunks is no fiddling around. */
 static bool is_one_too_early(struct lm_smtp *s, const struct lm_smtp_command *c)
 {
 	unsigned max = s->params->max_unauthenticated;
-	bool free = c && (c->check == lm_smtp_check_auth || c->row.event == LM_EVENT_QUIT);
+	bool free = !c || c->check == lm_smtp_check_auth || c->check == lm_smtp_check_bdat ||
+	            c->row.event == LM_EVENT_QUIT;
 
 	if (!max || free || s->info.user.len || !s->params->mechanisms ||
 	    lm_smtp_hides(s, lm_str("AUTH")))
