@@ -379,6 +379,11 @@ test('a proxy in front: PROXY, XCLIENT, XFORWARD', async (t) => {
 			new Map([['NAME', 'a.example'], ['ADDR', 'IPV6:2001:db8::1'], ['SOURCE', 'REMOTE']]), user],
 		['192.0.2.7', 35646, 'spike.example', client, new Map(), user]]);
 	assert.deepEqual(told, ['192.0.2.7']);
+	seen.length = 0;
+	await expect(c, 'RSET', /^250/, 'XFORWARD NAME=a.example ADDR=192.0.2.8', /^250/,
+		'XCLIENT ADDR=192.0.2.9', /^220 /, 'HELO x', /^250/, 'MAIL FROM:<a@x>', /^250/);
+	assert.deepEqual(seen[0].slice(0, 3), ['192.0.2.9', 35646, 'spike.example']);
+	assert.equal(seen[0][4].size, 0);
 	const d = await t.connect(port);
 	d.write('PROXY TCP4 198.51.100.22 203.0.113.7 35646 80\r\n');
 	assert.match(await d.line(), /^220 /);

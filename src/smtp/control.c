@@ -218,7 +218,8 @@ static bool become(struct lm_smtp *s, const struct xclient *x)
 	return true;
 }
 
-/* The session begins anew, as the peer it speaks for: CONNECT is decided again. */
+/* The session begins anew, as the peer it speaks for: CONNECT is decided again, and what was
+ * forwarded was of the one before. */
 void lm_smtp_apply_xclient(struct lm_smtp *s, const struct lm_smtp_verdict *v)
 {
 	struct xclient x;
@@ -228,6 +229,7 @@ void lm_smtp_apply_xclient(struct lm_smtp *s, const struct lm_smtp_verdict *v)
 	lm_smtp_drop(&s->info.helo);
 	lm_smtp_drop(&s->info.user);
 	lm_smtp_drop(&s->info.mechanism);
+	lm_smtp_drop(&s->info.xforward);
 	s->info.esmtp = false;
 	good = read_attributes(&x, s->argument) && become(s, &x) &&
 	       keep_attributes(&s->info.xclient, s->argument);

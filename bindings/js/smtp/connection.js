@@ -183,7 +183,7 @@ class Connection {
 	#become(event, words) {
 		const { session } = this;
 		const before = { address: session.remoteAddress, port: session.remotePort,
-			name: session.clientHostname };
+			name: this.#name };
 		this.#refresh();
 		session.forgetEnvelope();
 		const { login, name } = readClient(session, words, before);
