@@ -244,7 +244,7 @@ test('wrong messages', async (t) => {
 	await bad({ from: 'a@b\r\nRCPT TO:<x@y>', to, raw: HEAD }, { code: 'SYNTAX', side: 'client' });
 	await bad({ from, to: 'a b@c', raw: HEAD }, { code: 'SYNTAX', side: 'client' });
 	await bad({ from, to: '', raw: HEAD }, { code: 'SYNTAX' });
-	await bad({ from, to, raw: [7] }, { code: 'CANCELED', side: 'client' });
+	await bad({ from, to, raw: [7] }, { code: 'SOURCE', side: 'client' });
 	await client.send({ from, to, raw: HEAD });
 	await client.quit();
 });
@@ -261,7 +261,7 @@ test('a source that fails costs its message only', async (t) => {
 			throw new Error('disk on fire');
 		})();
 		const error = await assert.rejects(client.send({ from, to, raw }),
-			{ code: 'CANCELED', side: 'client', message: /disk on fire/ });
+			{ code: 'SOURCE', side: 'client', message: /disk on fire/ });
 		assert.equal(error.cause.message, 'disk on fire');
 	}
 	await client.send({ from, to, raw: HEAD });

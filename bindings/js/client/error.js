@@ -14,7 +14,7 @@ const pop3Names = namesOf(codes);
 
 /**
  * code: 'AUTH', 'TIMEOUT', 'CONNECT', 'NO_HOST', 'TLS', 'DENIED', 'AGAIN', 'CLOSED', 'CANCELED',
- * 'PROTO', 'LIMIT', 'UNSUPPORTED' …; side: who is to blame, 'client' (nothing was sent), 'server'
+ * 'SOURCE' (what send() was to read failed; its error is `cause`), 'PROTO', 'LIMIT', 'UNSUPPORTED' …; side: who is to blame, 'client' (nothing was sent), 'server'
  * (it said no), 'peer' (it broke the protocol), 'network'. Where there is one: command ('RETR 3',
  * secrets masked), reply (the reply's text), replyCode and enhanced (SMTP: 550, '5.1.1'), pop3Code
  * ('SYS_TEMP'), request ('RETR'), rejected (of send()).

@@ -180,7 +180,7 @@ function resultOf(outcome) {
 function sendError(error, letter) {
 	if (letter.error === undefined)
 		return error;
-	return new MailError('CANCELED', `not sent: the message could not be read: ` +
+	return new MailError('SOURCE', `not sent: the message could not be read: ` +
 		`${letter.error?.message ?? letter.error}`, { side: 'client', request: 'SEND',
 		cause: letter.error });
 }
