@@ -11,7 +11,8 @@ export const version: string;
 /** What went wrong with a client. */
 export class MailError extends Error {
 	/** 'AUTH', 'TIMEOUT', 'CONNECT', 'NO_HOST', 'TLS', 'DENIED', 'AGAIN', 'IN_USE', 'CLOSED',
-	 * 'CANCELED', 'PROTO', 'SYNTAX', 'LIMIT', 'UNSUPPORTED', 'MISUSE' and the like. */
+	 * 'CANCELED', 'PROTO', 'SYNTAX', 'LIMIT', 'UNSUPPORTED', 'MISUSE' and the like; 'SOURCE': what
+	 * send() was to read failed, `cause` says how. */
 	code: string;
 	/** Who is to blame: 'client': nothing was sent; 'server': it said no; 'peer': it broke the
 	 * protocol; 'network': the connection, TLS, time. */
@@ -295,7 +296,8 @@ export interface ServerTlsOptions {
 	secureContext?: SecureContext;
 }
 
-/** A certificate and its key for an SNICallback. */
+/** A certificate and its key for an SNICallback; in Node.js it throws where they do not belong
+ * together. */
 export function createSecureContext(options: { cert: Pem | Pem[]; key: Pem | Pem[] }): SecureContext;
 
 /** Figures of a server that runs. */
@@ -861,6 +863,7 @@ export interface SmtpServerOptions extends SmtpCallbacks, ServerTlsOptions {
 	logger?: boolean | { info?: LogFunction; debug?: LogFunction; error?: LogFunction };
 	component?: string;
 	ignoredHosts?: string[];
+	/** 10; counted wherever AUTH is announced, with authOptional, too; false: any number. */
 	maxAllowedUnauthenticatedCommands?: number | false;
 	/** How long a callback may take, in ms; 30,000. */
 	callbackTimeout?: number;

@@ -35,6 +35,28 @@ native.pipeWrite = (pipe, bytes, last) => pipeWrite(pipe, still(bytes), last);
 const { isWellFormed } = String.prototype;
 const octetsOf = (string) => isWellFormed?.call(string) ? Buffer.from(string) : octets(string);
 
+const CERTS = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^]*?-----END [^\n]*/g;
+const KEYS = /-----BEGIN (?:\w+ )?PRIVATE KEY-----[^]*?-----END [^\n]*/g;
+
+function readEach(name, pems, read) {
+	if (pems === null)
+		throw new RangeError(`tls.${name}: there is none in the PEM text`);
+	return pems.map((pem) => {
+		try {
+			return read(pem);
+		} catch (cause) {
+			throw Object.assign(new RangeError(`tls.${name}: ${cause.message}`), { cause });
+		}
+	});
+}
+
+function checkPair(cert, key) {
+	const certs = readEach('cert', cert.match(CERTS), (pem) => new crypto.X509Certificate(pem));
+	const keys = readEach('key', key.match(KEYS), crypto.createPrivateKey);
+	if (!keys.every((one) => certs.some((each) => each.checkPrivateKey(one))))
+		throw new RangeError('tls.key: does not belong to the certificate');
+}
+
 module.exports = {
 	native,
 	name: 'node',
@@ -45,6 +67,7 @@ module.exports = {
 	octets: (value) => typeof value === 'string' ? octetsOf(value) :
 		Buffer.from(value.buffer, value.byteOffset, value.byteLength),
 	text,
+	checkPair,
 	unref: (timer) => timer.unref(),
 	hostname: os.hostname,
 	reverse: (address) => dns.promises.reverse(address),

@@ -266,6 +266,7 @@ test('tls_options_that_are_wrong', () => {
 		[{ cert }, /tls\.key/], [{ key }, /tls\.cert/], [{ cert: 'server.pem', key }, /not its name/],
 		[{ cert: 5, key }, /tls\.cert: PEM/], [{ pfx: 'x' }, /tls\.pfx/], [{ crl: 'x' }, /tls\.crl/],
 		[{ minVersion: 'TLSv1.4' }, /TLSv1\.3/], [{ requestCert: true }, /tls\.ca/],
+		[{ cert: file('server.pem'), key: '-----BEGIN ENCRYPTED PRIVATE KEY-----' }, /tls\.passphrase/],
 		[{ SNICallback: 5 }, /SNICallback/], [5, /an object/], [{ secureProtocol: 'x' }, /minVersion/],
 		[{ cert, key: [{ pem: key, passphrase: 'a' }, { pem: key, passphrase: 'b' }] }, /passphrase/],
 		[{ secureContext: { context: {} } }, /node:tls/],

@@ -1,6 +1,6 @@
 'use strict';
 // Arguments, ports, beginnings and ends of PopServer.
-const { test, assert, lettermill, until, file, sleep } = require('./harness');
+const { test, assert, lettermill, until, file, sleep, host } = require('./harness');
 const { callbacks, start, greeted, logIn } = require('./lib/pop3');
 const { PopServer, PopSocket, createSecureContext } = lettermill;
 
@@ -196,4 +196,19 @@ test('certificates', async (t) => {
 	const wrong = make('127.0.0.1', 0, null, 500, 60000, { cert: file('server.pem'),
 		key: file('ca.key') });
 	await assert.rejects(wrong.run(), { code: /CONFIG|TLS/ });
+});
+
+test('a certificate that does not fit its key', async (t) => {
+	if (host !== 'node')
+		return;
+	const pair = { cert: file('server.pem'), key: file('ca.key') };
+	assert.throws(() => createSecureContext(pair), /does not belong/);
+	const server = make('127.0.0.1', 0, null, 500, 60000, { SNICallback: async () => pair });
+	const told = [];
+	server.on('callback_error', (error, session, name) => told.push(`${name}: ${error.message}`));
+	await server.run();
+	t.defer(() => server.close({ timeout: 0 }));
+	await assert.rejects(lettermill.Pop3Client.connect({ host: 'localhost',
+		port: server.address().port, tls: { mode: 'starttls', rejectUnauthorized: false } }));
+	assert.deepEqual(told, ['SNICallback: tls.key: does not belong to the certificate']);
 });

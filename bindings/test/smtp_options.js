@@ -1,6 +1,6 @@
 'use strict';
 // The options of SmtpServer: what they say on the wire, and what is no option.
-const { test, assert, lettermill, inside, file } = require('./harness');
+const { test, assert, lettermill, inside, file, host } = require('./harness');
 const { start, greeted, hello, expect, listen } = require('./lib/smtp');
 const { SmtpServer, SmtpClient, createSecureContext } = lettermill;
 
@@ -143,9 +143,14 @@ test('TLS: certificates by name', async (t) => {
 });
 
 test('TLS: an SNICallback that fails fails its handshake alone', async (t) => {
+	const wrong = { cert: file('server.pem'), key: file('ca.key') };
+	const broken = { cert: '-----BEGIN CERTIFICATE-----\nx\n', key: file('server.key') };
+	const noticed = host === 'node' ? [(name, done) => done(null, wrong), async () => broken,
+		() => createSecureContext(wrong)] : [];
 	for (const SNICallback of [() => {
 		throw new Error('thrown');
-	}, (name, done) => done(new Error('told')), (name, done) => done(null, { context: {} })]) {
+	}, (name, done) => done(new Error('told')), (name, done) => done(null, { context: {} }),
+	...noticed]) {
 		const { port, errors } = await servesWith(t, { secure: true, SNICallback });
 		await assert.rejects(subjectOf(port, { tls: { mode: 'implicit', rejectUnauthorized: false } }));
 		assert.equal(errors[0].name, 'SNICallback');

@@ -5,7 +5,8 @@
 //   SNICallback or undefined. What Lettermill cannot do as safely as it was asked for is an error;
 //   what only tunes (ALPNProtocols, ecdhCurve, sessionTimeout …) is passed over.
 // decideCertificate(server, event, sni): runs the SNICallback for a CERTIFICATE event.
-// createSecureContext({ cert, key, passphrase }): what an SNICallback gives its callback.
+// createSecureContext({ cert, key, passphrase }): what an SNICallback gives its callback; where the
+//   host can tell, a key that does not belong to its certificate is an error.
 const host = require('../host');
 const { hint } = require('./nearest');
 
@@ -52,6 +53,8 @@ function keysOf(value, passphrase) {
 	return { key: pems.join(''), phrase };
 }
 
+const LOCKED = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m;
+
 function versionOf(value, name) {
 	const version = VERSIONS[value];
 	if (version === undefined)
@@ -68,6 +71,8 @@ function pairSettings(options, settings) {
 	if (cert === undefined)
 		return;
 	const keys = keysOf(key, passphrase);
+	if (keys.phrase === undefined && LOCKED.test(keys.key))
+		throw new RangeError('tls.key: is encrypted; give its passphrase with tls.passphrase');
 	settings.push(['cert', pemsOf(cert, 'cert')], ['key', keys.key]);
 	if (keys.phrase !== undefined)
 		settings.push(['key-passphrase', keys.phrase]);
@@ -124,11 +129,12 @@ function checkTlsNames(options) {
 class SecureContext {
 	constructor({ cert, key, passphrase } = {}) {
 		const keys = keysOf(key, passphrase ?? undefined);
-		if (keys.phrase !== undefined)
+		if (keys.phrase !== undefined || LOCKED.test(keys.key))
 			throw new RangeError('createSecureContext: passphrase: keys for an SNICallback must ' +
 				'have none');
 		this.cert = pemsOf(cert, 'cert');
 		this.key = keys.key;
+		host.checkPair?.(this.cert, this.key);
 		Object.freeze(this);
 	}
 }
