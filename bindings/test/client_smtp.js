@@ -67,6 +67,23 @@ test('octets arrive as they are', async (t) => {
 	await client.noop();
 });
 
+test('contents that are gone', async (t) => {
+	const server = mailServer(t);
+	const client = await open(t, server);
+	const lent = new Uint8Array(crlf(HEAD));
+	const raws = [Readable.from([HEAD]).destroy(), pieces(HEAD), lent];
+	await client.send({ from, to, raw: raws[1] });
+	if (typeof lent.buffer.transfer === 'function')
+		lent.buffer.transfer();
+	else
+		structuredClone(lent.buffer, { transfer: [lent.buffer] });
+	for (const raw of raws)
+		await assert.rejects(client.send({ from, to, raw }),
+			{ code: 'CANCELED', message: /not sent: .*contents: / });
+	await client.send({ from, to, raw: HEAD });
+	assert.equal(server.got.length, 2);
+});
+
 test('the envelope of the header', async (t) => {
 	const server = mailServer(t);
 	const client = await open(t, server);

@@ -112,6 +112,60 @@ test('a_stream_that_cannot_be_opened', async (t) => {
 	assert.match(errors[0].error.message, /no such file/);
 });
 
+const collect = async (stream) => {
+	for await (const piece of stream)
+		assert.ok(piece.length);
+};
+
+/** Contents that are no more, by name; the message that held them would be empty. */
+const GONE = {
+	async read_to_its_end() {
+		const stream = Readable.from([TEXT]);
+		await collect(stream);
+		return stream;
+	},
+	destroyed: () => Readable.from([TEXT]).destroy(),
+	transferred: () => {
+		const octets = bytes();
+		transfer(octets.buffer);
+		return octets;
+	},
+};
+
+function transfer(buffer) {
+	if (typeof buffer.transfer === 'function')
+		buffer.transfer();
+	else
+		structuredClone(buffer, { transfer: [buffer] });
+}
+
+for (const name of ['read_to_its_end', 'destroyed', 'transferred'])
+	test(`contents_that_are_gone_${name}`, async (t) => {
+		const gone = await GONE[name]();
+		const { port, errors } = await start(t, drop(new PopMessage('a', 5, gone),
+			new PopMessage('b', 25, TEXT), new PopMessage('c', 0, new Uint8Array(0)),
+			new PopMessage('d', 0, Readable.from([]))));
+		const c = await logIn(t, port);
+		assert.match(await c.ask('RETR 1'), /^-ERR \[SYS\/TEMP\]/);
+		assert.match(await c.ask('TOP 1 0'), /^-ERR \[SYS\/TEMP\]/);
+		for (const { error } of errors)
+			assert.match(error.message, /^contents: .*(read to its end or destroyed|transferred)/);
+		assert.equal(errors.length, 2);
+		for (const [number, lines] of [[2, LINES], [3, []], [4, []]]) {
+			assert.match(await c.ask(`RETR ${number}`), /^\+OK/);
+			assert.deepEqual(await c.lines(), lines);
+		}
+	});
+
+test('a_generator_is_read_once', async (t) => {
+	const { port, errors } = await start(t, drop(new PopMessage('a', 25, slowly())));
+	const c = await logIn(t, port);
+	assert.match(await c.ask('RETR 1'), /^\+OK/);
+	assert.deepEqual(await c.lines(), LINES);
+	assert.match(await c.ask('RETR 1'), /^-ERR \[SYS\/TEMP\]/);
+	assert.match(errors[0].error.message, /generator was read before/);
+});
+
 /* octets */
 
 test('octets', async (t) => {

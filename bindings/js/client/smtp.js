@@ -120,7 +120,11 @@ class Letter {
 	/** The request has its number. */
 	given(number) {
 		this.#number = number;
-		feed(this, this.#contents, patience, (error) => this.#over(error));
+		try {
+			feed(this, this.#contents, patience, (error) => this.#over(error));
+		} catch (error) {
+			this.#over(error);
+		}
 	}
 
 	bytes(bytes) {

@@ -6,7 +6,8 @@
 // async or sync iterable of strings and Uint8Arrays, written as fast as the client reads. finish()
 // is called once: without anything when all was handed over, with an error when it was not. One
 // that comes before the first piece leaves the event to be answered; a later one cuts the session,
-// so that nobody takes a broken message for a whole one. Its `code` is CLOSED where it was the
+// so that nobody takes a broken message for a whole one. A stream that was read before is an error,
+// too, not an empty message. Its `code` is CLOSED where it was the
 // client who went. A wait for a piece longer than the deadline is an error, too.
 const host = require('../host');
 const { pipes } = require('./pump');
@@ -20,12 +21,23 @@ function kindOf(x) {
 	return Array.isArray(x) ? 'an array' : typeof x;
 }
 
+/** Bytes whose buffer was given to somebody else look like none. */
+function attached(bytes) {
+	if (bytes.length === 0)
+		try {
+			bytes.buffer.slice(0, 0);
+		} catch {
+			throw new TypeError('contents: the octets are gone: their buffer was transferred');
+		}
+	return bytes;
+}
+
 /** The octets of a string or of bytes; undefined where it is neither. */
 function octetsOf(x) {
 	if (typeof x === 'string')
 		return host.octets(x);
 	if (x instanceof Uint8Array)
-		return x;
+		return attached(x);
 	if (x instanceof ArrayBuffer)
 		return new Uint8Array(x);
 	return undefined;
@@ -35,6 +47,19 @@ function iteratorOf(x) {
 	if (typeof x !== 'object' || x === null)
 		return undefined;
 	return x[Symbol.asyncIterator]?.() ?? x[Symbol.iterator]?.();
+}
+
+const poured = new WeakSet(); // generators
+
+/** What can be read once, and was, would be an empty message. */
+function checkUnread(contents) {
+	if (contents.readableEnded === true || contents.destroyed === true)
+		throw new Error('contents: the stream was read to its end or destroyed before');
+	if (!/^(Async)?Generator$/.test(contents[Symbol.toStringTag]))
+		return;
+	if (poured.has(contents))
+		throw new Error('contents: the generator was read before; give a new one each time');
+	poured.add(contents);
 }
 
 function failure(code, message) {
@@ -162,6 +187,8 @@ function feed(event, contents, deadlines, finish) {
 		finish();
 		return;
 	}
+	if (typeof contents === 'object' && contents !== null)
+		checkUnread(contents);
 	const iterator = iteratorOf(contents);
 	if (typeof iterator?.next !== 'function')
 		throw new TypeError('contents: a string, a Uint8Array, a stream or an iterable of those ' +
