@@ -55,8 +55,9 @@ struct lm_pop3_server_params {
 	const char *hide;
 };
 
-/** Whether a language can be used: known keys, known places, one line each. Errors: LM_E_CONFIG,
- * with the key and what is wrong. Threads: any. */
+/** Whether a language can be used: known keys, known places, one line each, and nothing that
+ * clients would take for a response code (RFC 2449 8) or a second stamp in the greeting. Errors:
+ * LM_E_CONFIG, with the key and what is wrong. Threads: any. */
 LM_API LM_MUST int lm_pop3_language_check(const struct lm_pop3_language *language,
                                           struct lm_error *out_error);
 

@@ -34,6 +34,22 @@ static const char *text_fault(struct lm_bytes text, size_t max)
 	return text.len > max ? "it is too long" : NULL;
 }
 
+/* What a client would take for something that only the session says (RFC 2449 8, RFC 1939 7); NULL:
+ * nothing. */
+static const char *forgery(const char *key, const char *text)
+{
+	const char *p = text + strspn(text, " ");
+
+	if (*p == '[' && strchr(p, ']'))
+		return "brackets at its beginning are a response code";
+	if (strcmp(key, lm_pop3_say_row(LM_SAY_GREETING)->key) != 0)
+		return NULL;
+	for (p = strchr(text, '<'); p; p = strchr(p + 1, '<'))
+		if (p[strcspn(p, "@>")] == '@')
+			return "\"<...@...>\" in a greeting is a stamp for APOP";
+	return NULL;
+}
+
 static int check_places(const struct lm_pop3_language *l, const struct lm_pop3_text *t,
                         struct lm_error *out_error)
 {
@@ -84,6 +100,8 @@ static int check_text(const struct lm_pop3_language *l, size_t index, struct lm_
 		fault = "it is data, the same in every language";
 	else if (is_repeated(l, index))
 		fault = "it stands there twice";
+	else if (t->text && !fault)
+		fault = forgery(t->key, t->text);
 	if (fault)
 		return lm_fail(out_error, LM_E_CONFIG, "language %s, %.60s: %s", l->tag,
 		               t->key ? t->key : "(no key)", fault);

@@ -391,11 +391,17 @@ static void texts_are_checked(void **state)
 		{ { "success.capa", "{}" }, "no place {}" },
 		{ { "success.capa", "{ n}" }, "no place { n}" },
 		{ { "success.capa", "{n{n}}" }, "no place {n{n}" },
+		{ { "failure.permission_denied", "[AUTH] no" }, "permission_denied: brackets" },
+		{ { "success.capa", "  [X/Y]" }, "response code" },
+		{ { "success.greeting", "hi <a@b>" }, "success.greeting: \"<...@...>\"" },
+		{ { "success.greeting", "<a> <{user}@b" }, "stamp" },
 	};
 	static const struct lm_pop3_text good[] = {
 		{ "success.capa", "{verb} {state} {min} {max} {n} {size} {uidl}} %s %n" },
 		{ "success.rset", "{count}{octets}{user}{text}{s}{peer}" },
 		{ "success.quit", "" },
+		{ "success.greeting", "[ <hi> a@b" },
+		{ "success.list", "all [3] <a@b>" },
 		{ "success.stls", NULL },
 	};
 	static const struct lm_pop3_text twice[] = { { "success.capa", "a" },
@@ -406,7 +412,7 @@ static void texts_are_checked(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		assert_fault((struct lm_pop3_language){ "fr", "F", &bad[i].text, 1 }, bad[i].why);
-	assert_err(lm_pop3_language_check(&(struct lm_pop3_language){ "fr", "F", good, 4 }, NULL),
+	assert_err(lm_pop3_language_check(&(struct lm_pop3_language){ "fr", "F", good, 6 }, NULL),
 	           0);
 	assert_fault((struct lm_pop3_language){ "fr", "F", twice, 3 }, "twice");
 	memset(longer, 'x', sizeof(longer) - 1);
