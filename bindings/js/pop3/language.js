@@ -59,9 +59,21 @@ const TAG = /^[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8})*$/;
 
 const at = (object, key) => key.split('.').reduce((inner, name) => inner?.[name], object);
 
-function checkTemplate(text, where) {
+/** What would be taken for something that only the session says; undefined: nothing. */
+function forgery(text, key) {
+	if (/^ *\[.*\]/.test(text))
+		return 'brackets at its beginning are a response code (RFC 2449 8)';
+	if (key === 'success.greeting' && /<[^>]*@/.test(text))
+		return '"<…@…>" in a greeting is a stamp for APOP (RFC 1939 7)';
+	return undefined;
+}
+
+function checkTemplate(text, where, key) {
 	if (/[\0\r\n]/.test(text))
 		throw new RangeError(`${where}: one line is wanted`);
+	const forged = forgery(text, key);
+	if (forged !== undefined)
+		throw new RangeError(`${where}: ${forged}`);
 	for (const [place, name] of text.matchAll(/\{([^{}]*)\}?|\}/g)) {
 		if (name === undefined || !place.endsWith('}') || !PLACES.includes(name))
 			throw new RangeError(`${where}: ${place}: in braces stands one of ` +
@@ -69,9 +81,9 @@ function checkTemplate(text, where) {
 	}
 }
 
-function checkValue(value, where) {
+function checkValue(value, where, key) {
 	if (typeof value === 'string')
-		checkTemplate(value, where);
+		checkTemplate(value, where, key);
 	else if (typeof value !== 'function')
 		throw new TypeError(`${where}: a function or a string is wanted`);
 }
@@ -101,7 +113,7 @@ function checkLanguage(language, where) {
 	for (const key of ALL) {
 		const value = at(language, key);
 		if (value !== undefined)
-			checkValue(value, `${where}: ${key}`);
+			checkValue(value, `${where}: ${key}`, key);
 	}
 }
 
@@ -153,11 +165,14 @@ function fill(template, values, connection) {
 	return template.replace(/\{(\w+)\}/g, (_, name) => VALUES[name](values, connection));
 }
 
-function checkWords(words) {
+function checkWords(words, key) {
 	if (typeof words !== 'string')
 		throw new TypeError('a language gives strings');
 	if (/[\0\r\n]/.test(words))
 		throw new RangeError('a language gives one line');
+	const forged = forgery(words, key);
+	if (forged !== undefined)
+		throw new RangeError(`${key}: ${forged}`);
 	return words;
 }
 
@@ -172,7 +187,8 @@ function wordsOf(language, key, say, connection) {
 	}
 	const args = (KEYS[origin] ?? []).map((name) => ARGUMENTS[name](say, connection));
 	const words = value(...args, connection);
-	return typeof words?.then === 'function' ? words.then(checkWords) : checkWords(words);
+	return typeof words?.then === 'function' ? words.then((said) => checkWords(said, origin)) :
+		checkWords(words, origin);
 }
 
 /* ---- languages that are written as templates ---- */

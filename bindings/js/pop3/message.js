@@ -80,6 +80,16 @@ function uidlOf(uid) {
 	return VALID_UID.test(text) ? text : host.md5(host.octets(text));
 }
 
+/** Two messages that UIDL would say the same of (RFC 1939 7). */
+function checkUnique(messages, uidls, name) {
+	if (new Set(uidls).size === uidls.length)
+		return;
+	const second = uidls.findIndex((uidl, i) => uidls.indexOf(uidl) < i);
+	const first = uidls.indexOf(uidls[second]);
+	throw new RangeError(`${name}: messages ${first + 1} and ${second + 1} have the same uid ` +
+		`"${messages[first].uid}"`);
+}
+
 /** What receive_messages gave, as { octets, uidls } for the session. */
 function checkMessages(messages, name) {
 	if (!Array.isArray(messages))
@@ -97,6 +107,7 @@ function checkMessages(messages, name) {
 		octets.push(size);
 		uidls.push(uidlOf(uid));
 	}
+	checkUnique(messages, uidls, name);
 	return { octets, uidls };
 }
 
