@@ -25,7 +25,8 @@ class Dialogue {
 	#connected = false;
 	connection;
 
-	/** `settings`: { server: the PopServer, callbacks, languages: Map, language: tag, sni, tell }. */
+	/** `settings`: { server: the PopServer, callbacks, languages: Map, language: tag, sni, tell,
+	 * complain }. */
 	constructor(server, session, settings) {
 		this.#server = server;
 		this.#session = session;
@@ -61,7 +62,8 @@ class Dialogue {
 	gone() {
 		if (!this.#connected)
 			return;
-		this.connection.tellClosed();
+		this.connection.tellClosed((error) =>
+			this.#settings.complain(error, this.connection, 'close'));
 		this.#tell('client_disconnected');
 	}
 

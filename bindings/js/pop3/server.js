@@ -77,6 +77,7 @@ class PopServer extends host.EventEmitter {
 			server: this, callbacks: this.#callbacks, sni, hostname: name,
 			language: languages.tag, languages: languages.map,
 			tell: (connection, ...event) => this.#tell(connection, ...event),
+			complain: (...failure) => this.#complain(...failure),
 		};
 	}
 

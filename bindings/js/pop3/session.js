@@ -147,10 +147,14 @@ class PopServerConnection extends EventEmitter {
 		this.#popSocket = socket;
 	}
 
-	/** Of the server: the client is gone. */
-	tellClosed() {
-		this.#popSocket?.emit('close', false);
-		this.emit('close');
+	/** Of the server: the client is gone. failed(error): a listener threw. */
+	tellClosed(failed) {
+		for (const [emitter, ...args] of [[this.#popSocket, false], [this]])
+			try {
+				emitter?.emit('close', ...args);
+			} catch (error) {
+				failed(error);
+			}
 	}
 
 	get pop_socket() {
