@@ -455,7 +455,8 @@ export interface PopServerCallbacks {
 	receive_messages(connection: PopServerConnection): Awaitable<PopMessage[]>;
 	/** At QUIT, also of sessions that never logged in (with no messages). */
 	delete_messages(connection: PopServerConnection, messages: PopMessage[]): unknown;
-	default_language?: LanguageTexts;
+	/** A language, or the tag of one that is built in or in the option `languages`. */
+	default_language?: LanguageTexts | string;
 }
 
 /** Those of lpop3 1.1. */
@@ -465,17 +466,17 @@ export interface PopServerNewCallbacks {
 	hasExistingSession?(connection: PopServerConnection): Awaitable<boolean>;
 	getMessages(connection: PopServerConnection): Awaitable<PopMessage[]>;
 	deleteMessages(connection: PopServerConnection, messages: PopMessage[]): unknown;
-	defaultLanguage?: LanguageTexts;
+	defaultLanguage?: LanguageTexts | string;
 }
 
 export class PopServerConfig implements PopServerNewCallbacks {
-	defaultLanguage?: LanguageTexts;
-	constructor(defaultLanguage?: LanguageTexts, callbacks?: Partial<PopServerNewCallbacks>);
+	defaultLanguage?: LanguageTexts | string;
+	constructor(defaultLanguage?: LanguageTexts | string, callbacks?: Partial<PopServerNewCallbacks>);
 	constructor(get_user: PopServerCallbacks['get_user'],
 		is_in_use: NonNullable<PopServerCallbacks['is_in_use']>,
 		compare_password: PopServerCallbacks['compare_password'],
 		receive_messages: PopServerCallbacks['receive_messages'],
-		delete_messages: PopServerCallbacks['delete_messages'], default_language?: LanguageTexts);
+		delete_messages: PopServerCallbacks['delete_messages'], default_language?: LanguageTexts | string);
 	getUser(user: EmailAddress, connection: PopServerConnection): Awaitable<PopUser | null | undefined>;
 	hasExistingSession?(connection: PopServerConnection): Awaitable<boolean>;
 	comparePassword(raw: string, hash: any): Awaitable<boolean>;

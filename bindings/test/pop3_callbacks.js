@@ -92,12 +92,41 @@ for (const name of Object.keys(STEPS))
 for (const [name, values] of Object.entries(NONSENSE))
 	test(`${name}_nonsense`, async (t) => {
 		for (const value of values)
-			await breaks(t, name, () => value, /wanted|uidl/);
+			await breaks(t, name, () => value, /wanted|same uid/);
 	});
 
 test('contents_nonsense', async (t) => {
 	for (const value of [null, 5, true, {}, [1], Promise.resolve(7)])
 		await breaks(t, 'contents', () => value, /wanted|pieces/);
+});
+
+test('messages_of_the_same_uid', async (t) => {
+	const list = ['a', 'x', 'b', 'x', 'a'].map((uid) => new PopMessage(uid, 1, 'x'));
+	for (const name of ['receive_messages', 'getMessages']) {
+		const { port, errors } = await start(t, { receive_messages: undefined, [name]: () => list });
+		const c = await greeted(t, port);
+		await c.ask('USER luke');
+		assert.match(await c.ask('PASS hello'), /^-ERR \[SYS\/TEMP\]/);
+		assert.deepEqual(errors.map(({ error }) => error.message),
+			[`${name}: messages 2 and 4 have the same uid "x"`]);
+	}
+});
+
+test('close_listeners_that_throw', async (t) => {
+	const { port, server, errors } = await start(t, { is_in_use: (connection) => {
+		for (const [name, emitter] of [['socket', connection.popSocket], ['connection', connection]])
+			emitter.on('close', () => {
+				throw new Error(`${name} listener`);
+			});
+		return false;
+	} });
+	const gone = new Promise((good) => server.on('client_disconnected', good));
+	const c = await logIn(t, port);
+	await c.reset();
+	await gone;
+	assert.deepEqual(errors.map(({ error, name }) => [name, error.message]),
+		[['close', 'socket listener'], ['close', 'connection listener']]);
+	assert.ok(errors[0].connection.popSocket);
 });
 
 test('nothing_is_deleted_where_it_failed', async (t) => {

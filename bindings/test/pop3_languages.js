@@ -146,6 +146,7 @@ for (const [name, bad, like] of [
 		throw new Error('no words');
 	}, /no words/],
 	['gives_a_number', () => 5, /strings/],
+	['gives_a_code', () => '[AUTH] no', /success\.rset: .*response code/],
 	['gives_two_lines', () => 'a\r\n+OK b', /one line/],
 	['hangs', () => new Promise(() => {}), /within/],
 	['rejects', async () => {
@@ -190,6 +191,25 @@ test('english_may_be_replaced', async (t) => {
 	assert.deepEqual(await c.lines(), ['en Mine', 'nl Dutch']);
 });
 
+test('a_greeting_that_fakes_a_stamp', async (t) => {
+	const own = build(() => () => 'own');
+	own.success.greeting = () => 'hi <a@b>';
+	const { port, errors } = await start(t, { default_language: own });
+	assert.match(await (await t.connect(port)).line(), /^\+OK Lettermill-POP3 ready, [^<]*<[^<]*>$/);
+	assert.match(errors[0].error.message, /stamp/);
+});
+
+test('the_default_by_its_tag', async (t) => {
+	const languages = { 'x-own': build((key) => `own ${key}`) };
+	for (const [tag, like] of [['nl', /^\+OK /], ['NL', /^\+OK /], ['x-own', /own success\.greeting/]]) {
+		const { port } = await start(t, { default_language: tag }, { languages });
+		const c = await t.connect(port);
+		assert.match(await c.line(), like);
+		assert.equal(await c.ask('LANG *').then((line) => line.slice(0, 3)), '+OK');
+		assert.match(await c.ask('PASS x'), tag === 'x-own' ? /own failure/ : /opdracht USER moet/);
+	}
+});
+
 test('languages_that_are_wrong', () => {
 	const make = (language) => () => new PopServer({ ...callbacks(), default_language: language });
 	const without = build(() => 'x');
@@ -204,7 +224,19 @@ test('languages_that_are_wrong', () => {
 		language.success.capa = bad;
 		assert.throws(make(language), like, String(bad));
 	}
-	assert.throws(make(5), TypeError);
+	for (const [key, bad, like] of [['capa', '[AUTH] x', /success\.capa: .*response code/],
+		['greeting', 'hi <a@b>', /success\.greeting: .*stamp/]]) {
+		const language = build(() => 'x');
+		language.success[key] = bad;
+		assert.throws(make(language), like);
+		language.success[key] = bad.slice(1).replace('<', '');
+		make(language)();
+	}
+	assert.throws(make(5), { name: 'TypeError', message: /config\.default_language/ });
+	assert.throws(make('xx'), { name: 'RangeError',
+		message: /^PopServer: config\.default_language: there is no xx/ });
+	assert.throws(() => new PopServer({ ...callbacks(), defaultLanguage: 'n' }),
+		/config\.defaultLanguage: there is no n/);
 	for (const options of [{ languages: { 'not a tag': build(() => 'x') } }, { language: 'xx' },
 		{ languages: 5 }, { languages: { fr: { name: 5, language: build(() => 'x') } } }])
 		assert.throws(() => new PopServer(callbacks(), options), /PopServer/);

@@ -84,6 +84,11 @@ class Callbacks {
 		return this.#config.default_language ?? this.#config.defaultLanguage ?? English;
 	}
 
+	/** What the application calls it. */
+	get languageName() {
+		return this.#config.default_language == null ? 'defaultLanguage' : 'default_language';
+	}
+
 	/** then(PopUser or null) */
 	user(server, event, login, connection, then) {
 		const name = this.#names.user;

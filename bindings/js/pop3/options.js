@@ -153,36 +153,42 @@ function entriesOf(languages) {
 	return Object.entries(languages);
 }
 
-function addLanguage(map, tag, given) {
-	const where = `PopServer: languages.${tag}`;
+function addLanguage(map, tag, given, where = `PopServer: languages.${tag}`) {
 	const language = given?.language ?? given;
 	if (!isTag(tag))
-		throw new RangeError(`PopServer: languages: ${tag}: a tag as RFC 5646 has them is wanted`);
+		throw new RangeError(`${where}: ${tag}: a tag as RFC 5646 has them is wanted`);
 	checkLanguage(language, where);
 	const name = given.name ?? language.name ?? tag;
 	map.set(tag.toLowerCase(), { name: text(name, `${where}.name`), language });
 }
 
 /** Tag → { name, language }, and the tag to begin with. */
-function languagesOf(options, first) {
+function languagesOf(options, callbacks) {
 	const map = new Map([['en', { name: 'English', language: English }],
 		['nl', { name: 'Dutch', language: Dutch }]]);
 	for (const [tag, language] of entriesOf(options.languages ?? {}))
 		addLanguage(map, tag, language);
-	if (options.language === undefined)
-		return { map, tag: tagOf(map, first) };
-	const tag = text(options.language, 'language').toLowerCase();
-	if (!map.has(tag))
-		throw new RangeError(`PopServer: language: there is no ${tag}` + hint(tag, map.keys()));
+	if (options.language !== undefined)
+		return { map, tag: knownTag(map, text(options.language, 'language'), 'language') };
+	const name = `config.${callbacks.languageName}`;
+	const first = callbacks.language;
+	const tag = typeof first === 'string' ? knownTag(map, first, name) : tagOf(map, first, name);
 	return { map, tag };
 }
 
-function tagOf(map, language) {
+function knownTag(map, given, name) {
+	const tag = given.toLowerCase();
+	if (!map.has(tag))
+		throw new RangeError(`PopServer: ${name}: there is no ${tag}` + hint(tag, map.keys()));
+	return tag;
+}
+
+function tagOf(map, language, where) {
 	for (const [tag, known] of map)
 		if (known.language === language)
 			return tag;
 	const tag = language?.tag ?? 'x-default';
-	addLanguage(map, tag, { name: language?.name ?? 'Default', language });
+	addLanguage(map, tag, { name: language?.name ?? 'Default', language }, `PopServer: ${where}`);
 	return tag.toLowerCase();
 }
 
@@ -224,12 +230,12 @@ function patienceOf(options, name, otherwise) {
 }
 
 /** Everything a PopServer needs to know, or an error that names the argument. */
-function readArguments(args, defaultLanguage) {
+function readArguments(args, callbacks) {
 	const named = namesOf(args);
 	checkNames(named.options);
 	const listeners = listenersOf(named);
 	const tls = tlsOf(named, listeners);
-	const languages = languagesOf(named.options, defaultLanguage);
+	const languages = languagesOf(named.options, callbacks);
 	const callbackTimeout = patienceOf(named.options, 'callbackTimeout', 30000);
 	return {
 		...named, listeners, languages, sni: tls.sni, callbackTimeout,

@@ -32,7 +32,7 @@ class PopServer extends host.EventEmitter {
 	constructor(config, ...args) {
 		super();
 		this.#callbacks = new Callbacks(config);
-		this.#arguments = readArguments(args, this.#callbacks.language);
+		this.#arguments = readArguments(args, this.#callbacks);
 		const { hostname, listeners, backlog, timeout, tls, options } = this.#arguments;
 		this.config = config;
 		this.hostname = hostname ?? '0.0.0.0';
