@@ -79,7 +79,7 @@ test('contents that are gone', async (t) => {
 		structuredClone(lent.buffer, { transfer: [lent.buffer] });
 	for (const raw of raws)
 		await assert.rejects(client.send({ from, to, raw }),
-			{ code: 'CANCELED', message: /not sent: .*contents: / });
+			{ code: 'SOURCE', message: /not sent: .*contents: / });
 	await client.send({ from, to, raw: HEAD });
 	assert.equal(server.got.length, 2);
 });
