@@ -21,7 +21,7 @@ struct desk {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	struct lm_ticket kept[TICKETS], due[TICKETS];
-	size_t kept_count, due_count;
+	_Atomic size_t kept_count, due_count;
 	bool ends;
 	pthread_t thread;
 	_Atomic unsigned asked, heard, visits;
