@@ -2,8 +2,8 @@
 import json
 import os
 
-from lib import messages, tools
-from lib.runner import Skip, test
+from lib import messages, nodes, tools
+from lib.runner import test
 from lib.wire import deliver, fetch_all
 
 PRELUDE = """
@@ -121,8 +121,7 @@ def utf8_and_big(t):
 @test
 def node_pop3(t):
     """node-pop3: UIDL, RETR, TOP, DELE, QUIT over STLS and POP3S."""
-    if not os.path.exists(os.path.join(tools.TOOLS, "node/node_modules/node-pop3")):
-        raise Skip("node-pop3 is not in Debian, and npm is not installed here")
+    nodes.need_package("node-pop3")
     s = t.server()
     for n in range(3):
         deliver(s, messages.HEAD + b"%d\r\n" % n)

@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 
-from lib import messages, popserver, tools
+from lib import messages, nodes, popserver, tools
 from lib.runner import test
 from lib.server import eventually
 
@@ -181,6 +181,7 @@ def fetchmail_takes_all(t, host):
 @in_both()
 def node_pop3(t, host):
     """The npm package node-pop3 (which leaves doubled dots), plain and POP3S."""
+    nodes.need_package("node-pop3")
     message = messages.HEAD + b"one\r\n\r\ntwo\r\n"
     s = popserver.start(t, host, [message])
     script = t.write("client.js", """

@@ -16,6 +16,12 @@ LD_PRELOAD="${LM_PRELOAD-}" exec "$0/usr/bin/node" "$@"
 """
 
 
+def need_package(name):
+    """A package of npm that setup.sh got."""
+    if not os.path.exists(os.path.join(tools.TOOLS, "node/node_modules", name)):
+        raise Skip(f"{name} is not in Debian, and npm is not installed here")
+
+
 def first():
     return [tools.need("node")]
 
